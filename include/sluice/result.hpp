@@ -1,0 +1,100 @@
+// Result<T>: a value or an Error, with the member names of std::expected, for programs in C++20.
+#pragma once
+
+#include <cstdlib>
+#include <exception>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include <sluice/error.hpp>
+
+namespace sluice::inline v0 {
+
+// Thrown by Result::value() when there is none: the only exception that this library throws.
+class BadResultAccess : public std::exception {
+ public:
+  explicit BadResultAccess(const Error& error) noexcept : error_(error) {}
+  [[nodiscard]] const Error& error() const noexcept { return error_; }
+  [[nodiscard]] const char* what() const noexcept override { return "sluice: a Result without value was asked for its value"; }
+
+ private:
+  Error error_;
+};
+
+namespace detail {
+[[noreturn]] inline void bad_result_access(const Error& error) {
+#if defined(__cpp_exceptions)
+  throw BadResultAccess(error);
+#else
+  (void)error;
+  std::abort();
+#endif
+}
+}  // namespace detail
+
+template <class T>
+class [[nodiscard]] Result {
+ public:
+  using value_type = T;
+  using error_type = Error;
+
+  Result(T value) noexcept(std::is_nothrow_move_constructible_v<T>) : state_(std::in_place_index<0>, std::move(value)) {}
+  Result(const Error& error) noexcept : state_(std::in_place_index<1>, error) {}
+  Result(Errc code, Step step = Step::none) noexcept : state_(std::in_place_index<1>, Error{code, step, 0, 0, 0}) {}
+
+  [[nodiscard]] bool has_value() const noexcept { return state_.index() == 0; }
+  [[nodiscard]] explicit operator bool() const noexcept { return has_value(); }
+
+  // Undefined without value, as for std::expected.
+  [[nodiscard]] T& operator*() & noexcept { return *std::get_if<0>(&state_); }
+  [[nodiscard]] const T& operator*() const& noexcept { return *std::get_if<0>(&state_); }
+  [[nodiscard]] T&& operator*() && noexcept { return std::move(*std::get_if<0>(&state_)); }
+  [[nodiscard]] T* operator->() noexcept { return std::get_if<0>(&state_); }
+  [[nodiscard]] const T* operator->() const noexcept { return std::get_if<0>(&state_); }
+
+  // Throws BadResultAccess without value (aborts in a program without exceptions).
+  [[nodiscard]] T& value() & { return require(), **this; }
+  [[nodiscard]] const T& value() const& { return require(), **this; }
+  [[nodiscard]] T&& value() && { return require(), *std::move(*this); }
+
+  template <class U>
+  [[nodiscard]] T value_or(U&& other) && {
+    return has_value() ? *std::move(*this) : static_cast<T>(std::forward<U>(other));
+  }
+
+  // Undefined with a value.
+  [[nodiscard]] const Error& error() const noexcept { return *std::get_if<1>(&state_); }
+
+ private:
+  void require() const {
+    if (!has_value()) detail::bad_result_access(error());
+  }
+
+  std::variant<T, Error> state_;
+};
+
+template <>
+class [[nodiscard]] Result<void> {
+ public:
+  using value_type = void;
+  using error_type = Error;
+
+  Result() noexcept = default;
+  Result(const Error& error) noexcept : error_(error), failed_(true) {}
+  Result(Errc code, Step step = Step::none) noexcept : error_{code, step, 0, 0, 0}, failed_(true) {}
+
+  [[nodiscard]] bool has_value() const noexcept { return !failed_; }
+  [[nodiscard]] explicit operator bool() const noexcept { return !failed_; }
+  void operator*() const noexcept {}
+  void value() const {
+    if (failed_) detail::bad_result_access(error_);
+  }
+  [[nodiscard]] const Error& error() const noexcept { return error_; }
+
+ private:
+  Error error_{};
+  bool failed_{false};
+};
+
+}  // namespace sluice::inline v0

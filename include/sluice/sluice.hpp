@@ -1,0 +1,11 @@
+// Sluice: one message channel over every native IPC mechanism. This header includes all others.
+#pragma once
+
+#include <sluice/channel.hpp>
+#include <sluice/deadline.hpp>
+#include <sluice/error.hpp>
+#include <sluice/mechanisms.hpp>
+#include <sluice/message.hpp>
+#include <sluice/options.hpp>
+#include <sluice/result.hpp>
+#include <sluice/version.hpp>

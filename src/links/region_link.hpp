@@ -1,0 +1,38 @@
+// RegionLink: memory that both ends have mapped, and a doorbell each way. What lies in the memory is the ring's business
+// (core/ring_layout.hpp).
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include <sluice/result.hpp>
+
+#include "links/waiter.hpp"
+
+namespace sluice::inline v0::links {
+
+// The memory stays mapped as long as the link lives; received messages keep the link alive. ring() may be called by any
+// thread, the rest by one sending and one receiving thread.
+class RegionLink {
+ public:
+  virtual ~RegionLink() = default;
+
+  // All of the region, from its head on; the same size at both ends. Anything in it may change at any time.
+  [[nodiscard]] virtual std::span<std::byte> memory() const = 0;
+
+  // True at the end that made the region (the listener's): it writes ring 1 and reads ring 0.
+  [[nodiscard]] virtual bool is_maker() const = 0;
+
+  // Backs a stretch of the region with memory before it is written for the first time, so that a full file system is an
+  // error here and not a SIGBUS later (fallocate(2)). limit_reached: there is none left.
+  virtual Result<void> reserve(std::size_t offset, std::size_t size) = 0;
+
+  // Rings the peer's doorbell. Never blocks: a full one already rings.
+  virtual void ring() noexcept = 0;
+  // Silences our own doorbell, so that bell() becomes readable only by the next ring.
+  virtual void silence() noexcept = 0;
+  // Our own doorbell: readable once the peer has rung it.
+  [[nodiscard]] virtual Waitable bell() const = 0;
+};
+
+}  // namespace sluice::inline v0::links

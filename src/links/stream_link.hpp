@@ -1,0 +1,46 @@
+// StreamLink: a mechanism that carries bytes both ways, in order, and tells of their end.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include <sluice/result.hpp>
+
+#include "links/descriptor.hpp"
+#include "links/waiter.hpp"
+
+namespace sluice::inline v0::links {
+
+// Links never wait: they do what can be done now, or answer would_block. They keep no pointer to the caller's memory after
+// a call has returned. One thread at a time may write while another reads.
+class StreamLink {
+ public:
+  virtual ~StreamLink() = default;
+
+  // Writes from the front of `buffers`, as much as the link takes now: the number of bytes, at least 1 unless all buffers
+  // are empty. would_block: no byte was taken, wait for outgoing() to become writable. peer_died: nobody reads any more
+  // (EPIPE, ECONNRESET). Never raises SIGPIPE. `handles` travel with the first byte: all of them or none, and the caller
+  // keeps its own; not_supported where carries_handles() is false and `handles` isn't empty.
+  virtual Result<std::size_t> write(std::span<const std::span<const std::byte>> buffers, std::span<const Descriptor::Native> handles) = 0;
+  Result<std::size_t> write(std::span<const std::span<const std::byte>> buffers) { return write(buffers, {}); }
+
+  // Reads into the front of `rooms`, as much as is there: the number of bytes; 0 is the end of the stream (also after a
+  // reset by the peer's death: what had arrived was read first). would_block: wait for incoming() to become readable.
+  // Handles that came along are appended to `handles`; with a null pointer they are closed.
+  virtual Result<std::size_t> read(std::span<const std::span<std::byte>> rooms, std::vector<Descriptor>* handles) = 0;
+  Result<std::size_t> read(std::span<const std::span<std::byte>> rooms) { return read(rooms, nullptr); }
+
+  // What to wait for: incoming() for reading, outgoing() for writing. Often the same.
+  [[nodiscard]] virtual Waitable incoming() const = 0;
+  [[nodiscard]] virtual Waitable outgoing() const = 0;
+
+  [[nodiscard]] virtual bool carries_handles() const { return false; }
+
+  // True while bytes that write() has taken lie in an outbox of the link's own, on their way to the system. outgoing()
+  // becomes writable when the outbox has moved.
+  [[nodiscard]] virtual bool pending() const { return false; }
+};
+
+}  // namespace sluice::inline v0::links

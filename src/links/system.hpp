@@ -1,0 +1,25 @@
+// The little that the core asks of the operating system besides links and waiters. Defined once for each system in os/.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include <sluice/result.hpp>
+
+namespace sluice::inline v0::links {
+
+// Fills `room` with bytes from the system's random generator (getrandom(2), arc4random_buf(3), BCryptGenRandom).
+Result<void> random_bytes(std::span<std::byte> room);
+
+// Counts forks: a number that differs between a process and its forked children. One relaxed load.
+[[nodiscard]] std::uint32_t process_generation() noexcept;
+
+// How many processors this thread may run on: with one, spinning keeps the peer from running. At least 1.
+[[nodiscard]] unsigned usable_processors() noexcept;
+
+// The system this library was built for, as the table of mechanisms names it: "linux", "macos", "windows".
+[[nodiscard]] std::string_view this_system() noexcept;
+
+}  // namespace sluice::inline v0::links

@@ -1,0 +1,70 @@
+// Waitable and Waiter: what an operating system can wait for, and the one place that waits for several of them, a
+// deadline and an interrupt together. Defined once for each system in os/ (epoll, kqueue, completion ports).
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include <sluice/deadline.hpp>
+#include <sluice/result.hpp>
+
+#include "links/descriptor.hpp"
+
+namespace sluice::inline v0::links {
+
+// Something that a Waiter can wait for; borrowed. What the number means only os/ knows.
+struct Waitable {
+  std::intptr_t native{-1};
+
+  [[nodiscard]] explicit operator bool() const noexcept { return native != -1; }
+  friend bool operator==(const Waitable&, const Waitable&) = default;
+};
+
+// What is waited for at a Waitable. A hang-up or an error wakes both.
+struct Interest {
+  bool readable{false};
+  bool writable{false};
+
+  friend bool operator==(const Interest&, const Interest&) = default;
+};
+
+// One Waitable that became ready, named by the key it was added with.
+struct Ready {
+  std::uint64_t key{0};
+  bool readable{false};
+  bool writable{false};
+};
+
+// Registration-based and level-triggered. One thread at a time may use it; wake() is for any thread and signal handler.
+class Waiter {
+ public:
+  // The key of the Ready that tells of a wake(). No other registration may use it.
+  static constexpr std::uint64_t kWoken = ~std::uint64_t{0};
+
+  // limit_reached if the system has no descriptors left.
+  static Result<Waiter> create();
+  Waiter(Waiter&&) noexcept = default;
+  Waiter& operator=(Waiter&&) noexcept = default;
+
+  // A Waitable may be added once; `key` comes back in Ready. An empty Interest waits for hang-ups only.
+  Result<void> add(Waitable waitable, Interest interest, std::uint64_t key);
+  Result<void> modify(Waitable waitable, Interest interest, std::uint64_t key);
+  // Must come before the Waitable is closed.
+  void remove(Waitable waitable) noexcept;
+
+  // Waits until something is ready, wake() was called, or the deadline has passed; the number of Ready that were filled in,
+  // 0 after the deadline. A never() deadline waits without any time-out of its own. A wake() is reported (and thereby
+  // consumed) as one Ready with key kWoken; one that came before the wait is not lost. Signals don't end the wait.
+  Result<std::size_t> wait(std::span<Ready> ready, Deadline deadline);
+
+  // Ends the wait that runs, or the next one. Async-signal-safe.
+  void wake() noexcept;
+
+ private:
+  Waiter(Descriptor set, Descriptor wake_up) noexcept : set_(std::move(set)), wake_up_(std::move(wake_up)) {}
+
+  Descriptor set_;      // epoll or kqueue descriptor, completion port
+  Descriptor wake_up_;  // eventfd; none where the set itself can be woken
+};
+
+}  // namespace sluice::inline v0::links
