@@ -1,0 +1,9 @@
+# sluice-inner: what all our own sources are compiled with (library, tool, tests), and what no user of the library sees:
+#   target_link_libraries(mine PRIVATE sluice::sluice sluice-inner)
+# C++23 without extensions, includes relative to src/, the warnings, the fault points.
+add_library(sluice-inner INTERFACE)
+target_compile_features(sluice-inner INTERFACE cxx_std_23)
+target_include_directories(sluice-inner INTERFACE ${CMAKE_CURRENT_SOURCE_DIR}/src)
+target_compile_options(sluice-inner INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wsign-conversion
+                                              $<$<BOOL:${SLUICE_WARNINGS_AS_ERRORS}>:-Werror>)
+target_compile_definitions(sluice-inner INTERFACE $<$<BOOL:${SLUICE_FAULT_POINTS}>:SLUICE_FAULT_POINTS>)
