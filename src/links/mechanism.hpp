@@ -52,7 +52,8 @@ class Mechanism {
 [[nodiscard]] std::span<const Row> table() noexcept;
 // The row of that name, or null.
 [[nodiscard]] const Row* find_row(std::string_view name) noexcept;
-// The factory of that name if it is built into this library, or null (made by the build from the table).
+// The factory of that name if it is built into this library, or null. Made by the build from the table: it calls
+// `const links::Mechanism& sluice::v0::mechanism::NAME_mechanism()`, which src/mechanisms/NAME.cpp defines.
 [[nodiscard]] const Mechanism* find_mechanism(std::string_view name) noexcept;
 
 }  // namespace sluice::inline v0::links
