@@ -45,6 +45,7 @@ struct MechanismInfo {
   std::string_view link;     // "stream", "packets", "region", "region + stream" …
   std::string_view where;    // what stands behind the colon, in a few words
   Traits traits;             // what is promised here with default options
+  bool built_in{false};      // this library contains the mechanism's code
   bool available{false};     // a probe moved a message through a real pair, just now
   std::string why_not;       // empty if available, else the reason and what to do
 };
