@@ -1,4 +1,4 @@
-#include "core/fault.hpp"
+#include "links/fault.hpp"
 
 #if defined(SLUICE_FAULT_POINTS)
 namespace sluice::inline v0::fault {
