@@ -11,6 +11,12 @@
 
 namespace sluice::inline v0::links {
 
+// What a region with rings of `capacity` bytes measures: its head, and a ring each way. A capacity is a power of two.
+inline constexpr std::size_t kRegionHead = std::size_t{64} << 10;  // pages are 4, 16 or 64 KiB
+inline constexpr std::size_t kMinRingCapacity = std::size_t{64} << 10;
+inline constexpr std::size_t kMaxRingCapacity = std::size_t{1} << 30;
+[[nodiscard]] constexpr std::size_t region_size(std::size_t capacity) noexcept { return kRegionHead + 2 * capacity; }
+
 // The memory stays mapped as long as the link lives; received messages keep the link alive. ring() may be called by any
 // thread, the rest by one sending and one receiving thread.
 class RegionLink {
