@@ -56,7 +56,7 @@ struct Hello {
 [[nodiscard]] Result<std::size_t> hello_size(std::span<const std::byte, kHelloFixedSize> fixed) noexcept;
 
 // Reads a whole hello. protocol_error: not a hello; versions without overlap (first: their lowest << 16 | highest, second:
-// ours), features that we don't have, broken items.
+// ours), features that we don't have (first: -1, second: which), broken items.
 [[nodiscard]] Result<Hello> decode_hello(std::span<const std::byte> bytes);
 
 }  // namespace sluice::inline v0::core

@@ -1,0 +1,239 @@
+// The words of describe(): for each step what was being done, and for each pair of code and step the cause and the mend.
+// Stands on nothing but <sluice/error.hpp>. The first row that fits is taken, so a code's last row fits every step.
+//
+// In a text, {first} and {second} are the error's numbers, {first versions} a pair of protocol versions, {option} the option
+// of the endpoint's text that `first` counts; what stands in [ ] is left out when both numbers are 0.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include <sluice/error.hpp>
+
+namespace sluice::inline v0::core {
+
+// "listening" "on" ENDPOINT. The preposition is left out with the endpoint.
+struct Activity {
+  Step step;
+  std::string_view doing;
+  std::string_view preposition;
+};
+
+inline constexpr auto kActivities = std::to_array<Activity>({
+    {Step::parse_endpoint, "reading the endpoint", ""},
+    {Step::check_options, "checking the options", "of"},
+    {Step::find_mechanism, "looking up the mechanism", "of"},
+    {Step::find_runtime_folder, "finding the runtime folder", "for"},
+    {Step::take_name, "taking the name", "of"},
+    {Step::bind_name, "listening", "on"},
+    {Step::listen, "listening", "on"},
+    {Step::accept, "accepting", "on"},
+    {Step::connect, "connecting", "to"},
+    {Step::identify_peer, "checking who is at the other end", "of"},
+    {Step::hello, "shaking hands", "over"},
+    {Step::offer, "handing over the link", "of"},
+    {Step::make_queues, "making the queues", "for"},
+    {Step::make_region, "making the shared region", "for"},
+    {Step::map_region, "mapping the shared region", "of"},
+    {Step::reserve_memory, "reserving memory", "for"},
+    {Step::make_waiter, "preparing to wait", "on"},
+    {Step::wait, "waiting", "on"},
+    {Step::send, "sending", "over"},
+    {Step::receive, "receiving", "over"},
+    {Step::flush, "flushing", ""},
+    {Step::finish, "finishing", ""},
+    {Step::close, "closing", ""},
+    {Step::use_after_fork, "using", ""},
+});
+
+// What else has to hold for a row to fit.
+enum class When : std::uint8_t {
+  always,
+  numbers,   // one of them is not 0
+  versions,  // `first` and `second` are different pairs of protocol versions
+  features,  // `first` is -1: `second` are the features that are missing
+  in_text,   // `first` counts an option of the endpoint's text
+};
+
+struct Sentence {
+  Errc code;
+  std::optional<Step> step;  // nothing: every step
+  When when;
+  std::string_view cause;
+  std::string_view mend;
+};
+
+inline constexpr auto kSentences = std::to_array<Sentence>({
+    {Errc::closed, Step::accept, When::always, "the listener was closed", "listen again to serve more peers"},
+    {Errc::closed, Step::send, When::always, "this end or the peer has closed the channel",
+     "connect again if there is more to send"},
+    {Errc::closed, Step::receive, When::always, "the peer sends no more, and everything it sent was received",
+     "connect again if there is more to come"},
+    {Errc::closed, {}, When::always, "the channel or listener was closed", "connect or listen again to go on"},
+
+    {Errc::peer_died, Step::connect, When::always, "the other side ended before it answered",
+     "see why it ended or whether it refuses this user, and try again"},
+    {Errc::peer_died, Step::hello, When::always, "the other side ended during the handshake",
+     "see why it ended or whether it refuses this user, and try again"},
+    {Errc::peer_died, Step::offer, When::always, "the other side ended during the handshake",
+     "see why it ended, and try again"},
+    {Errc::peer_died,
+     {},
+     When::always,
+     "the peer ended without a goodbye",
+     "see why it ended, start it again and connect anew"},
+
+    {Errc::timed_out, Step::connect, When::always, "the listener didn't answer before the deadline",
+     "see that its process runs and accepts, or give it more time"},
+    {Errc::timed_out, Step::hello, When::always, "the other side didn't finish the handshake before the deadline",
+     "see that its process runs, or give it more time"},
+    {Errc::timed_out, Step::accept, When::always, "no peer connected before the deadline", "start the peer, or wait longer"},
+    {Errc::timed_out, Step::send, When::always, "the channel had no room before the deadline, and nothing was sent",
+     "see that the peer receives, or give it more time"},
+    {Errc::timed_out, Step::receive, When::always, "no message came before the deadline",
+     "see that the peer sends, or wait longer"},
+    {Errc::timed_out, Step::flush, When::always, "the peer had not received everything before the deadline",
+     "see that it makes calls on the channel, or wait longer"},
+    {Errc::timed_out, Step::finish, When::always, "the end of this direction could not be sent before the deadline",
+     "see that the peer receives, and call finish again"},
+    {Errc::timed_out, Step::close, When::always,
+     "closed, but the peer had not confirmed to have received everything before the deadline",
+     "see that it receives to the end, or wait longer"},
+    {Errc::timed_out, {}, When::always, "the deadline passed", "give it more time, or see why the other side is slow"},
+
+    {Errc::would_block, Step::connect, When::always, "the listener hasn't answered yet", "try again, or wait with a deadline"},
+    {Errc::would_block, Step::accept, When::always, "no peer has connected yet", "try again, or wait with a deadline"},
+    {Errc::would_block, Step::send, When::always, "the channel has no room now, and nothing was sent",
+     "try again when the peer has received, or wait with a deadline"},
+    {Errc::would_block, Step::receive, When::always, "no message is there yet", "try again, or wait with a deadline"},
+    {Errc::would_block, {}, When::always, "it can't be done without waiting", "try again, or wait with a deadline"},
+
+    {Errc::too_large, Step::receive, When::always,
+     "the message[ of {first} bytes] doesn't fit into the room given[ ({second} bytes)]",
+     "receive it into larger memory: it is still there"},
+    {Errc::too_large,
+     {},
+     When::always,
+     "the message[ of {first} bytes] exceeds the limit[ of {second} bytes]",
+     "raise max_message at both ends, or send it in parts"},
+
+    {Errc::held,
+     {},
+     When::always,
+     "received messages that are still held take the room that the sender waits for",
+     "release some of them, or keep copies instead"},
+
+    {Errc::not_supported, Step::find_mechanism, When::always, "this library has no such mechanism on this system",
+     "take one of those that `sluice mechanisms` shows as available"},
+    {Errc::not_supported, Step::check_options, When::always, "the mechanism can't do what the options ask for",
+     "leave the option out, or take another mechanism (`sluice mechanisms` compares them)"},
+    {Errc::not_supported,
+     {},
+     When::always,
+     "this mechanism or this system can't do that",
+     "take another mechanism (`sluice mechanisms` says what each can do here)"},
+
+    {Errc::access_denied, Step::find_runtime_folder, When::always,
+     "the runtime folder belongs to somebody else, or others may write to it",
+     "set SLUICE_RUNTIME_DIR to a folder of this user with mode 0700, for both processes"},
+    {Errc::access_denied, Step::take_name, When::always,
+     "the name belongs to somebody else, or its folder is not writable by this user", "choose another name or folder"},
+    {Errc::access_denied, Step::bind_name, When::always,
+     "the folder is not writable by this user, or the name there is somebody else's",
+     "choose another folder or name, or have the folder's permissions changed"},
+    {Errc::access_denied, Step::listen, When::always,
+     "the folder is not writable by this user, or the name there is somebody else's",
+     "choose another folder or name, or have the folder's permissions changed"},
+    {Errc::access_denied, Step::connect, When::always, "the listener belongs to another user, or refuses this one",
+     "run both as one user, or let the listener allow=anyone"},
+    {Errc::access_denied, Step::identify_peer, When::always, "the process at the other end belongs to another user",
+     "run both as one user, or allow=anyone at this end"},
+    {Errc::access_denied, Step::hello, When::always, "the listener refuses this user",
+     "run both as one user, or let the listener allow=anyone"},
+    {Errc::access_denied, {}, When::always, "this user may not do that", "run both ends as one user, or choose another name"},
+
+    {Errc::address_in_use, {}, When::always, "a live listener has that name", "stop it, connect to it, or choose another name"},
+
+    {Errc::not_found, Step::connect, When::always, "nobody listens there",
+     "start the listener, or wait for it (Options::wait_for_listener)"},
+    {Errc::not_found, Step::find_mechanism, When::always, "there is no mechanism of that name",
+     "`sluice mechanisms` lists those that exist"},
+    {Errc::not_found, Step::find_runtime_folder, When::always, "the runtime folder doesn't exist",
+     "create it, or set SLUICE_RUNTIME_DIR to one that does"},
+    {Errc::not_found, Step::take_name, When::always, "its folder doesn't exist", "create the folder, or choose another"},
+    {Errc::not_found, Step::bind_name, When::always, "its folder doesn't exist", "create the folder, or choose another"},
+    {Errc::not_found, Step::listen, When::always, "its folder doesn't exist", "create the folder, or choose another"},
+    {Errc::not_found, {}, When::always, "it doesn't exist", "check the name"},
+
+    // getrlimit(2), RLIMIT_MSGQUEUE: counted for each user, over all its processes.
+    {Errc::limit_reached, Step::make_queues, When::always,
+     "the message queues of this user have reached their common limit[: {first} bytes are needed, {second} is the limit "
+     "(RLIMIT_MSGQUEUE)]",
+     "close other channels over queues, or raise the limit with `ulimit -q`"},
+    {Errc::limit_reached, Step::make_region, When::always,
+     "there is not enough shared memory[: {first} bytes are needed, {second} are there]",
+     "free some, or ask for less with capacity="},
+    {Errc::limit_reached, Step::map_region, When::always,
+     "the shared memory can't be mapped[: {first} bytes are needed, {second} is the limit]",
+     "ask for less with capacity=, or raise the limit with `ulimit -v`"},
+    {Errc::limit_reached, Step::reserve_memory, When::always,
+     "there is not enough shared memory[: {first} bytes are needed, {second} are there]",
+     "free some, or ask for less with capacity="},
+    {Errc::limit_reached,
+     {},
+     When::always,
+     "a limit of the system or of this user was reached[: {first} is needed, {second} is the limit]",
+     "close channels that are not needed, or raise the limit (descriptors: `ulimit -n`)"},
+
+    {Errc::protocol_error, Step::hello, When::versions,
+     "the peer speaks versions {first versions} of the protocol, and this library {second versions}",
+     "bring both to the same release"},
+    {Errc::protocol_error, Step::hello, When::features,
+     "the peer requires features that this library doesn't have (bits {second})", "bring both to the same release"},
+    {Errc::protocol_error, Step::hello, When::always, "the other side doesn't speak Sluice's protocol",
+     "see which program is there; a stranger is talked to with framing="},
+    {Errc::protocol_error, Step::offer, When::always, "what the listener offered is no link of this mechanism",
+     "see which program listens there, and bring both to the same release"},
+    {Errc::protocol_error, Step::map_region, When::always, "what the listener offered is no region of Sluice",
+     "see which program listens there, and bring both to the same release"},
+    {Errc::protocol_error, Step::receive, When::numbers,
+     "the peer sent a message of at least {first} bytes, beyond the agreed limit of {second}", "see which program the peer is"},
+    {Errc::protocol_error,
+     {},
+     When::always,
+     "the peer sent what no Sluice peer sends",
+     "see which program it is, and connect anew"},
+
+    {Errc::invalid_endpoint, Step::find_mechanism, When::always, "there is no mechanism of that name",
+     "`sluice mechanisms` lists those that exist"},
+    {Errc::invalid_endpoint, Step::check_options, When::in_text,
+     "the option {option} is not known here, or its value can't be read",
+     "correct it; sizes are digits with K, M or G, and allow is same_user or anyone"},
+    {Errc::invalid_endpoint,
+     {},
+     When::always,
+     "the text can't be read[ at position {first}]",
+     "write mechanism:where?option=value, with %3F for ? and %25 for %"},
+
+    {Errc::misuse, Step::check_options, When::in_text, "the option {option} is given twice, in the text or by the call as well",
+     "give it once"},
+    {Errc::misuse, Step::check_options, When::always, "an option of the call can't be", "see Options"},
+    {Errc::misuse, Step::use_after_fork, When::always, "the channel or listener belongs to the process that made it",
+     "connect or listen in the forked child itself"},
+    {Errc::misuse, Step::send, When::always, "another thread is sending on this end, or its direction is finished",
+     "let one thread send at a time, and nothing after finish"},
+    {Errc::misuse, Step::receive, When::always, "another thread is receiving on this end", "let one thread receive at a time"},
+    {Errc::misuse, {}, When::always, "the call breaks a rule of the interface", "see the comment at its declaration"},
+
+    {Errc::out_of_memory,
+     {},
+     When::always,
+     "memory was refused[ ({first} bytes)]",
+     "free some, or lower max_message or capacity"},
+
+    {Errc::interrupted, {}, When::always, "interrupt() was called", "call again to go on"},
+});
+
+}  // namespace sluice::inline v0::core
