@@ -1,0 +1,100 @@
+// The one switch over the three shapes: everything above it is written once.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <variant>
+
+#include <sluice/result.hpp>
+
+#include "core/packet_records.hpp"
+#include "core/records.hpp"
+#include "core/ring_records.hpp"
+#include "core/stream_records.hpp"
+#include "links/meeting.hpp"
+#include "links/waiter.hpp"
+
+namespace sluice::inline v0::core {
+
+// What a call waits for on a channel.
+struct Wants {
+  bool incoming{false};  // a record from the peer
+  bool room{false};      // room for a record of ours
+  bool taken{false};     // the peer's count of messages taken
+
+  friend bool operator==(const Wants&, const Wants&) = default;
+};
+
+// A waitable and what to wait for at it.
+struct WaitingPoint {
+  links::Waitable waitable;
+  links::Interest interest;
+};
+
+class AnyRecords {
+ public:
+  AnyRecords(links::AnyLink link, std::size_t max_message) : records_(make(std::move(link), max_message)) {}
+
+  Result<bool> put(Outgoing& message, std::uint32_t taken) {
+    return std::visit([&](auto& records) { return records.put(message, taken); }, records_);
+  }
+  Result<void> put_control(const Control& control, std::uint32_t taken) {
+    return std::visit([&](auto& records) { return records.put_control(control, taken); }, records_);
+  }
+  Result<Incoming> take() {
+    return std::visit([](auto& records) { return records.take(); }, records_);
+  }
+  [[nodiscard]] bool is_through() const {
+    return std::visit([](const auto& records) { return records.is_through(); }, records_);
+  }
+
+  // The ring, whose shared lines say what the others need control records for; or null.
+  [[nodiscard]] RingRecords* ring() noexcept { return std::get_if<RingRecords>(&records_); }
+
+  // Tells the peer that this end is about to sleep. After it, look again before sleeping.
+  void announce(Wants wants) noexcept {
+    auto* ring = std::get_if<RingRecords>(&records_);
+    if (ring == nullptr) return;  // a kernel object needs no announcement
+    if (wants.incoming) ring->announce_incoming();
+    if (wants.room) ring->announce_room();
+    if (wants.taken) ring->announce_asking();
+  }
+
+  // What to wait for: one point, or two where the directions have descriptors of their own (the second may be empty).
+  [[nodiscard]] std::array<WaitingPoint, 2> waiting_points(Wants wants) const {
+    if (const auto* ring = std::get_if<RingRecords>(&records_)) {
+      return {WaitingPoint{ring->bell(), {.readable = wants.incoming || wants.room || wants.taken}}, {}};
+    }
+    const auto [incoming, outgoing] = std::visit([](const auto& records) { return waitables(records); }, records_);
+    if (incoming == outgoing) return {WaitingPoint{incoming, {wants.incoming, wants.room}}, {}};
+    return {WaitingPoint{incoming, {.readable = wants.incoming}}, WaitingPoint{outgoing, {.writable = wants.room}}};
+  }
+
+ private:
+  using Records = std::variant<StreamRecords, PacketRecords, RingRecords>;
+
+  static Records make(links::AnyLink link, std::size_t max_message) {
+    switch (link.index()) {
+      case 0:
+        return StreamRecords{std::get<0>(std::move(link)), max_message};
+      case 1:
+        return PacketRecords{std::get<1>(std::move(link)), max_message};
+      default:
+        return RingRecords{std::get<2>(std::move(link)), max_message};
+    }
+  }
+  template <class Kernel>
+  static std::pair<links::Waitable, links::Waitable> waitables(const Kernel& records) {
+    return {records.incoming(), records.outgoing()};
+  }
+  static std::pair<links::Waitable, links::Waitable> waitables(const RingRecords& records) {
+    return {records.bell(), records.bell()};
+  }
+
+  Records records_;
+};
+
+}  // namespace sluice::inline v0::core

@@ -1,0 +1,149 @@
+// The public classes over session and listener. No exception but Result::value()'s crosses this line: where memory for a
+// message or a channel is refused, the call answers out_of_memory.
+#include <sluice/channel.hpp>
+
+#include <new>
+#include <utility>
+
+#include "core/connecting.hpp"
+#include "core/listener.hpp"
+#include "core/session.hpp"
+
+namespace sluice::inline v0 {
+namespace core {
+
+// Makes what only the library makes.
+struct ApiAccess {
+  static Channel channel(std::unique_ptr<Session> session) noexcept { return Channel{std::move(session)}; }
+  static Listener listener(std::unique_ptr<ListenerCore> listener) noexcept { return Listener{std::move(listener)}; }
+};
+
+}  // namespace core
+
+namespace {
+
+template <class Call>
+auto guarded(Step step, Call call) noexcept -> decltype(call()) {
+  try {
+    return call();
+  } catch (const std::bad_alloc&) {
+    return Error{Errc::out_of_memory, step, 0, 0, 0};
+  }
+}
+
+[[nodiscard]] Error moved_from(Step step) noexcept { return Error{Errc::misuse, step, 0, 0, 0}; }
+
+}  // namespace
+
+// ---- Channel -------------------------------------------------------------------------------------------------------------
+
+Channel::Channel(std::unique_ptr<core::Session> session) noexcept : session_(std::move(session)) {}
+Channel::Channel(Channel&&) noexcept = default;
+Channel& Channel::operator=(Channel&&) noexcept = default;
+Channel::~Channel() = default;
+
+Result<void> Channel::send(std::span<const std::byte> bytes, Deadline deadline) {
+  if (!session_) return moved_from(Step::send);
+  return guarded(Step::send, [&] { return session_->send({&bytes, 1}, deadline); });
+}
+
+Result<void> Channel::send(std::initializer_list<std::span<const std::byte>> parts, Deadline deadline) {
+  if (!session_) return moved_from(Step::send);
+  return guarded(Step::send, [&] { return session_->send({parts.begin(), parts.size()}, deadline); });
+}
+
+Result<Message> Channel::receive(Deadline deadline) {
+  if (!session_) return moved_from(Step::receive);
+  return guarded(Step::receive, [&] { return session_->receive(deadline); });
+}
+
+Result<Received> Channel::receive_into(std::span<std::byte> room, Deadline deadline) {
+  if (!session_) return moved_from(Step::receive);
+  return guarded(Step::receive, [&] { return session_->receive_into(room, deadline); });
+}
+
+Result<void> Channel::flush(Deadline deadline) {
+  if (!session_) return moved_from(Step::flush);
+  return guarded(Step::flush, [&] { return session_->flush(deadline); });
+}
+
+Result<void> Channel::finish(Deadline deadline) {
+  if (!session_) return moved_from(Step::finish);
+  return guarded(Step::finish, [&] { return session_->finish(deadline); });
+}
+
+Result<void> Channel::close(Deadline deadline) {
+  if (!session_) return moved_from(Step::close);
+  return guarded(Step::close, [&] { return session_->close(deadline); });
+}
+
+void Channel::interrupt() noexcept {
+  if (session_) session_->interrupt();
+}
+
+void Channel::advance() {
+  if (session_) session_->advance();
+}
+
+std::optional<Error> Channel::ended() const { return session_ ? session_->ended() : moved_from(Step::none); }
+
+const Traits& Channel::traits() const noexcept {
+  static constexpr Traits none{};
+  return session_ ? session_->traits() : none;
+}
+
+const Peer& Channel::peer() const noexcept {
+  static constexpr Peer nobody{};
+  return session_ ? session_->peer() : nobody;
+}
+
+Statistics Channel::statistics() const { return session_ ? session_->statistics() : Statistics{}; }
+
+// ---- Listener ------------------------------------------------------------------------------------------------------------
+
+Listener::Listener(std::unique_ptr<core::ListenerCore> listener) noexcept : listener_(std::move(listener)) {}
+Listener::Listener(Listener&&) noexcept = default;
+Listener& Listener::operator=(Listener&&) noexcept = default;
+Listener::~Listener() = default;
+
+Result<Channel> Listener::accept(Deadline deadline) {
+  if (!listener_) return moved_from(Step::accept);
+  return guarded(Step::accept, [&]() -> Result<Channel> {
+    auto session = listener_->accept(deadline);
+    if (!session) return session.error();
+    return core::ApiAccess::channel(*std::move(session));
+  });
+}
+
+const std::string& Listener::endpoint() const noexcept {
+  static const std::string none;
+  return listener_ ? listener_->endpoint() : none;
+}
+
+void Listener::close() {
+  if (listener_) listener_->close();
+}
+
+void Listener::interrupt() noexcept {
+  if (listener_) listener_->interrupt();
+}
+
+// ---- listen and connect --------------------------------------------------------------------------------------------------
+
+Result<Listener> listen(std::string_view endpoint, const Options& options) {
+  return guarded(Step::listen, [&]() -> Result<Listener> {
+    auto listener = core::ListenerCore::create(endpoint, options);
+    if (!listener) return listener.error();
+    return core::ApiAccess::listener(*std::move(listener));
+  });
+}
+
+Result<Channel> connect(std::string_view endpoint, Deadline deadline, const Options& options) {
+  return guarded(Step::connect, [&]() -> Result<Channel> {
+    auto session = core::connect(endpoint, deadline, options);
+    if (!session) return session.error();
+    return core::ApiAccess::channel(*std::move(session));
+  });
+}
+
+}  // namespace sluice::inline v0

@@ -1,0 +1,92 @@
+#include "core/connecting.hpp"
+
+#include <array>
+#include <utility>
+
+#include "links/system.hpp"
+#include "links/waiter.hpp"
+
+namespace sluice::inline v0::core {
+namespace {
+
+constexpr std::chrono::milliseconds kListenerSlice{20};  // between looks for a listener that is not there yet
+constexpr std::chrono::milliseconds kBacklogSlice{5};    // between tries at a listener whose backlog is full
+
+}  // namespace
+
+Result<Established> Connecting::step() {
+  retry_after_.reset();
+  if (!handshake_) {
+    auto meeting = dialer_->connect();
+    if (!meeting) {
+      if (meeting.error().code == Errc::would_block) {
+        if (!dialer_->waitable()) retry_after_ = kBacklogSlice;
+        return meeting.error();
+      }
+      if (!is_worth_retrying(meeting.error())) return meeting.error();
+      retry_after_ = kListenerSlice;
+      return would_block();
+    }
+    handshake_.emplace(Handshake::Role::connecting, *std::move(meeting), row_, limits_);
+  }
+  auto established = handshake_->step();
+  if (!established && is_worth_retrying(established.error())) {
+    handshake_.reset();
+    retry_after_ = kListenerSlice;
+    return would_block();
+  }
+  return established;
+}
+
+// For those who wait for a listener: there is none, or the one that there was went away while we shook hands.
+bool Connecting::is_worth_retrying(const Error& error) const noexcept {
+  return limits_.wait_for_listener && (error.code == Errc::not_found || error.code == Errc::peer_died);
+}
+
+std::optional<WaitingPoint> Connecting::waiting_point() const {
+  if (handshake_) return handshake_->waiting_point();
+  if (const auto waitable = dialer_->waitable()) return WaitingPoint{waitable, {.writable = true}};
+  return std::nullopt;
+}
+
+Result<Resolved> resolve(std::string_view text, const Options& options) {
+  auto endpoint = parse_endpoint(text);
+  if (!endpoint) return endpoint.error();
+  const auto* row = links::find_row(endpoint->mechanism);
+  if (row == nullptr) return Error{Errc::invalid_endpoint, Step::find_mechanism, 0, 0, 0};
+  const auto* mechanism = links::find_mechanism(endpoint->mechanism);
+  if (mechanism == nullptr) return Error{Errc::not_supported, Step::find_mechanism, 0, 0, 0};
+  auto limits = take_options(*endpoint, options, row->options);
+  if (!limits) return limits.error();
+  links::Place place{std::move(endpoint->where), std::move(endpoint->options), limits->allow};
+  return Resolved{*row, *mechanism, std::move(place), *limits};
+}
+
+Result<std::unique_ptr<Session>> connect(std::string_view endpoint, Deadline deadline, const Options& options) {
+  const auto resolved = resolve(endpoint, options);
+  if (!resolved) return resolved.error();
+  auto dialer = resolved->mechanism.dial(resolved->place);
+  if (!dialer) return dialer.error();
+  Connecting connecting{*std::move(dialer), resolved->row, resolved->limits};
+  std::optional<links::Waiter> waiter;
+  while (true) {
+    auto established = connecting.step();
+    if (established) return std::make_unique<Session>(*std::move(established));
+    if (established.error().code != Errc::would_block) return established.error();
+    if (deadline.has_passed()) return Error{deadline.is_now() ? Errc::would_block : Errc::timed_out, Step::connect, 0, 0, 0};
+
+    // A waiter for each sleep: points come and go with retries, and there are only a few.
+    auto made = links::Waiter::create();
+    if (!made) return made.error();
+    waiter.emplace(*std::move(made));
+    if (const auto point = connecting.waiting_point()) {
+      if (auto added = waiter->add(point->waitable, point->interest, 0); !added) return added.error();
+    }
+    const auto slice = connecting.retry_after();
+    std::array<links::Ready, 1> ready;
+    if (auto waited = waiter->wait(ready, slice ? deadline.or_earlier(Deadline{*slice}) : deadline); !waited)
+      return waited.error();
+  }
+}
+
+}  // namespace sluice::inline v0::core

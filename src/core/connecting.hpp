@@ -1,0 +1,52 @@
+// Connecting: dialing and shaking hands, one step at a time; it decides when to try again.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+
+#include <sluice/result.hpp>
+
+#include "core/endpoint.hpp"
+#include "core/handshake.hpp"
+#include "links/mechanism.hpp"
+
+namespace sluice::inline v0::core {
+
+class Connecting {
+ public:
+  Connecting(std::unique_ptr<links::Dialer> dialer, const links::Row& row, const Limits& limits) noexcept
+      : dialer_(std::move(dialer)), row_(row), limits_(limits) {}
+
+  // would_block: wait for waiting_point(), if there is one, and for at most retry_after(), if that is set. Other errors are
+  // final.
+  Result<Established> step();
+
+  [[nodiscard]] std::optional<WaitingPoint> waiting_point() const;
+  [[nodiscard]] std::optional<std::chrono::milliseconds> retry_after() const noexcept { return retry_after_; }
+
+ private:
+  [[nodiscard]] bool is_worth_retrying(const Error& error) const noexcept;
+
+  std::unique_ptr<links::Dialer> dialer_;
+  std::optional<Handshake> handshake_;
+  const links::Row& row_;
+  Limits limits_;
+  std::optional<std::chrono::milliseconds> retry_after_;
+};
+
+// What an endpoint's text and the options come to.
+struct Resolved {
+  const links::Row& row;
+  const links::Mechanism& mechanism;
+  links::Place place;
+  Limits limits;
+};
+
+// invalid_endpoint, misuse, not_supported (a mechanism that this system or this build doesn't have).
+[[nodiscard]] Result<Resolved> resolve(std::string_view endpoint, const Options& options);
+
+// Connects; waits in slices only while there is nothing to wait for (no listener yet, a full backlog).
+[[nodiscard]] Result<std::unique_ptr<Session>> connect(std::string_view endpoint, Deadline deadline, const Options& options);
+
+}  // namespace sluice::inline v0::core

@@ -1,0 +1,213 @@
+#include "core/handshake.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "core/hang_up_tether.hpp"
+#include "core/ring_layout.hpp"
+#include "links/fault.hpp"
+#include "links/system.hpp"
+
+namespace sluice::inline v0::core {
+namespace {
+
+constexpr std::size_t kNumbersAt = kHeaderSize + kControlSize;  // in the frame of a control record
+
+[[nodiscard]] Error broken() noexcept { return Error{Errc::protocol_error, Step::hello, 0, 0, 0}; }
+
+[[nodiscard]] std::vector<std::uint64_t> numbers_of(const Frame& frame) {
+  std::vector<std::uint64_t> numbers((frame.bytes.size() - kNumbersAt) / sizeof(std::uint64_t));
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    numbers[i] = load_little<std::uint64_t>(frame.bytes.data() + kNumbersAt + i * sizeof(std::uint64_t));
+  }
+  return numbers;
+}
+
+// What a refusal says, as the error of this side.
+[[nodiscard]] Error error_of(const Control& refusal, const Frame& frame) {
+  const auto numbers = numbers_of(frame);
+  if (refusal.number == 0 || refusal.number > static_cast<std::uint32_t>(Errc::interrupted) || numbers.size() != 2)
+    return broken();
+  const auto step = static_cast<std::uint32_t>(refusal.value >> 32);
+  return Error{static_cast<Errc>(refusal.number),
+               step <= static_cast<std::uint32_t>(Step::use_after_fork) ? static_cast<Step>(step) : Step::none,
+               static_cast<std::int32_t>(refusal.value), static_cast<std::int64_t>(numbers[0]),
+               static_cast<std::int64_t>(numbers[1])};
+}
+
+// A fresh region gets its head from the side that made it; the other side checks that this is one.
+[[nodiscard]] Result<void> check_region(const links::AnyLink& link, Handshake::Role role) {
+  const auto* region = std::get_if<std::shared_ptr<links::RegionLink>>(&link);
+  if (region == nullptr) return {};
+  const auto memory = (*region)->memory();
+  if (capacity_of(memory.size()) == 0) return Error{Errc::protocol_error, Step::map_region, 0, 0, 0};
+  if (role == Handshake::Role::listening) {
+    write_head(memory);
+  } else if (!is_head_valid(memory)) {
+    return Error{Errc::protocol_error, Step::map_region, 0, 0, 0};
+  }
+  return {};
+}
+
+}  // namespace
+
+Handshake::Handshake(Role role, links::Meeting meeting, const links::Row& row, const Limits& limits)
+    : role_(role), meeting_(std::move(meeting)), greeting_(meeting_.link), row_(row), limits_(limits) {}
+
+Result<Established> Handshake::step() {
+  while (true) {
+    if (auto sent = greeting_.send(); !sent) return sent.error();
+    Result<void> done;
+    switch (state_) {
+      case State::begin:
+        done = begin();
+        break;
+      case State::hello:
+        done = take_hello();
+        break;
+      case State::verdict:
+        done = take_verdict();
+        break;
+      case State::ready:
+        done = take_ready();
+        break;
+      case State::established:
+        return establish();
+    }
+    if (!done) return done.error();
+  }
+}
+
+Result<void> Handshake::begin() {
+  if (!meeting_.vouched) return role_ == Role::listening ? refuse(meeting_.vouched.error()) : meeting_.vouched.error();
+  if (role_ == Role::connecting) {
+    if (auto queued = queue_hello(); !queued) return queued;
+  }
+  state_ = State::hello;
+  return {};
+}
+
+Result<void> Handshake::queue_hello() {
+  std::array<std::byte, 16> id;
+  if (auto filled = links::random_bytes(id); !filled) return filled;
+  greeting_.queue(encode(our_hello(limits_.max_message, id)));
+  return {};
+}
+
+Result<void> Handshake::take_hello() {
+  const auto frame = greeting_.receive_hello();
+  if (!frame && frame.error().code == Errc::would_block) return frame.error();
+  const auto hello = frame ? decode_hello(frame->bytes) : Result<Hello>{frame.error()};
+  if (!hello) return role_ == Role::listening ? refuse(hello.error()) : hello.error();
+  peer_largest_ = hello->largest_message;
+  if (role_ == Role::listening) return make_offer();
+  state_ = State::verdict;
+  return {};
+}
+
+// ---- listener's side -----------------------------------------------------------------------------------------------------
+
+Result<void> Handshake::make_offer() {
+  links::Offer offer;
+  if (meeting_.private_link) {
+    auto made = meeting_.private_link->make(limits_.capacity);
+    if (!made) return refuse(made.error());
+    offer = *std::move(made);
+    link_ = meeting_.private_link->link();
+    if (auto checked = check_region(*link_, role_); !checked) return refuse(checked.error());
+  }
+  if (auto queued = queue_hello(); !queued) return queued;
+  greeting_.queue(control_frame({.word = Word::offer, .number = 0, .value = offer.numbers.size()}, offer.numbers),
+                  std::move(offer.handles));
+  fault::point("before-offer");
+  state_ = State::ready;
+  return {};
+}
+
+// Tells the peer why, as far as that goes without waiting; the connection is dropped afterwards.
+Error Handshake::refuse(const Error& error) {
+  const std::array<std::uint64_t, 2> numbers{static_cast<std::uint64_t>(error.first), static_cast<std::uint64_t>(error.second)};
+  const auto value = static_cast<std::uint64_t>(error.step) << 32 | static_cast<std::uint32_t>(error.os_code);
+  if (queue_hello()) {
+    greeting_.queue(
+        control_frame({.word = Word::refuse, .number = static_cast<std::uint32_t>(error.code), .value = value}, numbers));
+    (void)greeting_.send();
+  }
+  return error;
+}
+
+Result<void> Handshake::take_ready() {
+  const auto frame = greeting_.receive_control();
+  if (!frame) return frame.error();
+  const auto control = decode_control(Bytes{frame->bytes}.subspan(kHeaderSize));
+  if (!control || control->word != Word::ready) return broken();
+  state_ = State::established;
+  return {};
+}
+
+// ---- connecting side -----------------------------------------------------------------------------------------------------
+
+Result<void> Handshake::take_verdict() {
+  auto frame = greeting_.receive_control();
+  if (!frame) return frame.error();
+  const auto control = decode_control(Bytes{frame->bytes}.subspan(kHeaderSize));
+  if (!control) return broken();
+  if (control->word == Word::refuse) return error_of(*control, *frame);
+  if (control->word != Word::offer) return broken();
+  return take_offer(*control, *std::move(frame));
+}
+
+Result<void> Handshake::take_offer(const Control& control, Frame frame) {
+  links::Offer offer{numbers_of(frame), std::move(frame.handles)};
+  if (offer.numbers.size() != control.value || offer.numbers.size() > links::Offer::kMaxNumbers) return broken();
+  if (meeting_.private_link) {
+    if (auto taken = take_private_link(std::move(offer)); !taken) return taken;
+  } else if (!offer.numbers.empty() || !offer.handles.empty()) {
+    return broken();
+  }
+  greeting_.queue(control_frame({.word = Word::ready}));
+  state_ = State::established;  // once it is sent
+  return {};
+}
+
+Result<void> Handshake::take_private_link(links::Offer offer) {
+  if (auto taken = meeting_.private_link->take(std::move(offer)); !taken) return taken;
+  link_ = meeting_.private_link->link();
+  fault::point("after-take-offer");
+  return check_region(*link_, role_);
+}
+
+// ---- both ----------------------------------------------------------------------------------------------------------------
+
+Established Handshake::establish() {
+  Established result;
+  result.peer = meeting_.peer;
+  result.max_incoming = limits_.max_message;
+  result.max_outgoing = static_cast<std::size_t>(std::min<std::uint64_t>(peer_largest_, SIZE_MAX));
+  result.tether = std::move(meeting_.tether);
+  if (meeting_.private_link) {
+    // The connection of the lobby stays open: its hang-up is part of the tether.
+    auto& stream = std::get<std::unique_ptr<links::StreamLink>>(meeting_.link);
+    result.tether = std::make_unique<HangUpTether>(std::move(stream), std::move(result.tether));
+    result.link = *std::move(link_);
+  } else {
+    result.link = std::move(meeting_.link);
+  }
+  result.traits = row_.promised;
+  result.traits.mechanism = row_.name;
+  result.traits.reach = row_.reach;
+  result.traits.max_message = std::min<std::uint64_t>(limits_.max_message, peer_largest_);
+  result.traits.one_process = meeting_.one_process;
+  result.traits.shape = static_cast<Shape>(result.link.index());
+  result.traits.packet_size = 0;
+  result.traits.capacity = 0;
+  if (const auto* packets = std::get_if<std::unique_ptr<links::PacketLink>>(&result.link)) {
+    result.traits.packet_size = (*packets)->max_packet();
+  } else if (const auto* region = std::get_if<std::shared_ptr<links::RegionLink>>(&result.link)) {
+    result.traits.capacity = capacity_of((*region)->memory().size());
+  }
+  return result;
+}
+
+}  // namespace sluice::inline v0::core

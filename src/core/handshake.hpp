@@ -1,0 +1,68 @@
+// Handshake: from a meeting to an established channel. A state machine that never waits; whoever drives it (connect, accept,
+// the probe) looks after time.
+//
+//   connecting side                         listener's side
+//   hello                        ------>    checks who it is, then reads
+//                                <------    hello, then offer (or refuse)
+//   takes the link, ready        ------>
+//
+// The answer to each step proves that the peer lived after we had opened its process object. At most 4 KiB are read from a peer
+// that has not finished its handshake, and not a byte beyond its frames: what follows belongs to the session.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include <sluice/result.hpp>
+
+#include "core/endpoint.hpp"
+#include "core/greeting.hpp"
+#include "core/hello.hpp"
+#include "core/record.hpp"
+#include "core/session.hpp"
+#include "links/mechanism.hpp"
+#include "links/meeting.hpp"
+
+namespace sluice::inline v0::core {
+
+class Handshake {
+ public:
+  enum class Role : std::uint8_t { connecting, listening };
+
+  Handshake(Role role, links::Meeting meeting, const links::Row& row, const Limits& limits);
+
+  // Goes on as far as it can without waiting. would_block: wait for waiting_point(). Any other error is final:
+  // access_denied, protocol_error, limit_reached …; peer_died: the other side hung up.
+  Result<Established> step();
+
+  [[nodiscard]] WaitingPoint waiting_point() const { return greeting_.waiting_point(); }
+
+ private:
+  enum class State : std::uint8_t { begin, hello, verdict, ready, established };
+
+  Result<void> begin();
+  Result<void> take_hello();
+  Result<void> make_offer();
+  Result<void> take_verdict();
+  Result<void> take_offer(const Control& control, Frame frame);
+  Result<void> take_private_link(links::Offer offer);
+  Result<void> take_ready();
+  [[nodiscard]] Error refuse(const Error& error);
+  Result<void> queue_hello();
+  [[nodiscard]] Established establish();
+
+  Role role_;
+  State state_{State::begin};
+  links::Meeting meeting_;
+  Greeting greeting_;
+  const links::Row& row_;
+  Limits limits_;
+  std::optional<links::AnyLink> link_;  // of a private link, once it is made or taken
+  std::uint64_t peer_largest_{0};
+};
+
+}  // namespace sluice::inline v0::core

@@ -1,0 +1,165 @@
+#include "core/listener.hpp"
+
+#include <array>
+#include <chrono>
+#include <utility>
+
+#include "links/system.hpp"
+
+namespace sluice::inline v0::core {
+namespace {
+
+constexpr std::chrono::seconds kHandshakeLimit{10};  // a client that is silent for so long is dropped
+constexpr std::size_t kMaxHalfOpen = 256;            // the oldest goes when another comes
+constexpr std::size_t kAcceptedAtOnce = 32;          // then the others get their turn
+constexpr std::size_t kReadyAtOnce = 64;
+constexpr std::uint64_t kAcceptorKey = 0;
+
+}  // namespace
+
+Result<std::unique_ptr<ListenerCore>> ListenerCore::create(std::string_view endpoint, const Options& options) {
+  const auto resolved = resolve(endpoint, options);
+  if (!resolved) return resolved.error();
+  auto waiter = links::Waiter::create();
+  if (!waiter) return waiter.error();
+  auto acceptor = resolved->mechanism.listen(resolved->place);
+  if (!acceptor) return acceptor.error();
+  return std::unique_ptr<ListenerCore>(new ListenerCore(*resolved, *std::move(acceptor), *std::move(waiter)));
+}
+
+ListenerCore::ListenerCore(const Resolved& resolved, std::unique_ptr<links::Acceptor> acceptor, links::Waiter waiter)
+    : row_(resolved.row),
+      limits_(resolved.limits),
+      generation_(links::process_generation()),
+      endpoint_(to_text(resolved.row.name, acceptor->where())),
+      waiter_(std::move(waiter)),
+      acceptor_(std::move(acceptor)) {}
+
+ListenerCore::~ListenerCore() {
+  if (!is_foreign_process()) close();
+}
+
+bool ListenerCore::is_foreign_process() const noexcept { return links::process_generation() != generation_; }
+
+Result<std::unique_ptr<Session>> ListenerCore::accept(Deadline deadline) {
+  if (is_foreign_process()) return Error{Errc::misuse, Step::use_after_fork, 0, 0, 0};
+  if (accepting_.exchange(true, std::memory_order_acquire)) return Error{Errc::misuse, Step::accept, 0, 0, 0};
+  auto session = accept_in_turn(deadline);
+  accepting_.store(false, std::memory_order_release);
+  return session;
+}
+
+Result<std::unique_ptr<Session>> ListenerCore::accept_in_turn(Deadline deadline) {
+  std::array<links::Ready, kReadyAtOnce> ready;
+  std::size_t ready_count = 0;
+  while (true) {
+    Deadline wake_up = deadline;
+    {
+      const std::lock_guard lock(mutex_);
+      if (closing_) return Error{Errc::closed, Step::accept, 0, 0, 0};
+      step_ready({ready.data(), ready_count});
+      const auto taken = take_new_clients();
+      drop_late_clients();
+      if (!ready_.empty()) {
+        auto session = std::make_unique<Session>(std::move(ready_.front()));
+        ready_.pop_front();
+        return session;
+      }
+      if (!taken) return taken.error();
+      if (!half_open_.empty()) wake_up = wake_up.or_earlier(half_open_.front().deadline);
+    }
+    if (interrupted_.exchange(false)) return Error{Errc::interrupted, Step::accept, 0, 0, 0};
+    if (deadline.has_passed()) return Error{deadline.is_now() ? Errc::would_block : Errc::timed_out, Step::accept, 0, 0, 0};
+    const auto count = waiter_.wait(ready, wake_up);
+    if (!count) return count.error();
+    ready_count = *count;
+  }
+}
+
+// ---- clients -------------------------------------------------------------------------------------------------------------
+
+Result<void> ListenerCore::take_new_clients() {
+  if (!acceptor_watched_) {
+    if (auto added = waiter_.add(acceptor_->waitable(), {.readable = true}, kAcceptorKey); !added) return added;
+    acceptor_watched_ = true;
+  }
+  for (std::size_t i = 0; i < kAcceptedAtOnce; ++i) {
+    auto meeting = acceptor_->accept();
+    if (!meeting) {
+      if (meeting.error().code == Errc::would_block) return {};
+      // No descriptors left: those who haven't even said hello give theirs back first.
+      if (meeting.error().code != Errc::limit_reached || half_open_.empty()) return meeting.error();
+      drop(half_open_.begin());
+      continue;
+    }
+    if (half_open_.size() >= kMaxHalfOpen) drop(half_open_.begin());
+    half_open_.push_back({next_key_++,
+                          Handshake{Handshake::Role::listening, *std::move(meeting), row_, limits_},
+                          Deadline{kHandshakeLimit},
+                          {}});
+    step(std::prev(half_open_.end()));
+  }
+  return {};
+}
+
+void ListenerCore::step_ready(std::span<const links::Ready> ready) {
+  for (const auto& one : ready) {
+    for (auto client = half_open_.begin(); client != half_open_.end(); ++client) {
+      if (client->key != one.key) continue;
+      step(client);
+      break;
+    }
+  }
+}
+
+// Moves one handshake on. What goes wrong with it is the client's own business.
+void ListenerCore::step(Client client) {
+  auto established = client->handshake.step();
+  if (established) ready_.push_back(*std::move(established));
+  if (established || established.error().code != Errc::would_block || !watch(*client)) drop(client);
+}
+
+Result<void> ListenerCore::watch(HalfOpen& client) {
+  const WaitingPoint point = client.handshake.waiting_point();
+  WaitingPoint& registered = client.registered;
+  if (registered.waitable == point.waitable && registered.interest == point.interest) return {};
+  Result<void> done;
+  if (registered.waitable == point.waitable) {
+    done = waiter_.modify(point.waitable, point.interest, client.key);
+  } else {
+    if (registered.waitable) waiter_.remove(registered.waitable);
+    registered = {};
+    done = waiter_.add(point.waitable, point.interest, client.key);
+  }
+  if (done) registered = point;
+  return done;
+}
+
+void ListenerCore::drop(Client client) {
+  if (client->registered.waitable) waiter_.remove(client->registered.waitable);
+  half_open_.erase(client);
+}
+
+void ListenerCore::drop_late_clients() {
+  while (!half_open_.empty() && half_open_.front().deadline.has_passed()) drop(half_open_.begin());
+}
+
+// ---- the end -------------------------------------------------------------------------------------------------------------
+
+void ListenerCore::close() {
+  if (is_foreign_process() || closing_.exchange(true)) return;
+  waiter_.wake();
+  const std::lock_guard lock(mutex_);
+  if (acceptor_watched_) waiter_.remove(acceptor_->waitable());
+  acceptor_.reset();
+  while (!half_open_.empty()) drop(half_open_.begin());
+  ready_.clear();
+}
+
+void ListenerCore::interrupt() noexcept {
+  if (is_foreign_process()) return;
+  interrupted_.store(true);
+  waiter_.wake();
+}
+
+}  // namespace sluice::inline v0::core

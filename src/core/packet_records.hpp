@@ -1,0 +1,66 @@
+// Records in packets: one record a packet, with a sequence number behind its header: one that comes twice (a link whose send
+// ended "unknown" repeats it) is dropped, one that is missing is a protocol error.
+//
+//   0 header (8)   8 sequence number (4)   12 payload
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include <sluice/result.hpp>
+
+#include "core/record.hpp"
+#include "core/records.hpp"
+#include "links/packet_link.hpp"
+#include "links/waiter.hpp"
+
+namespace sluice::inline v0::core {
+
+inline constexpr std::size_t kPacketHead = kHeaderSize + 4;
+
+// One thread at a time may use the outgoing half (put, put_control), one the incoming half (take).
+class PacketRecords {
+ public:
+  PacketRecords(std::unique_ptr<links::PacketLink> link, std::size_t max_message)
+      : link_(std::move(link)), max_payload_(link_->max_packet() - kPacketHead), assembly_(max_message) {}
+
+  // As StreamRecords::put(), a batch of packets a call; a packet goes whole, so nothing is ever half begun.
+  Result<bool> put(Outgoing& message, std::uint32_t back);
+  Result<void> put_control(const Control& control, std::uint32_t back);
+  [[nodiscard]] bool is_through() const { return !link_->pending(); }
+
+  Result<Incoming> take();
+
+  [[nodiscard]] links::Waitable incoming() const { return link_->incoming(); }
+  [[nodiscard]] links::Waitable outgoing() const { return link_->outgoing(); }
+
+ private:
+  static constexpr std::size_t kBatch = 16;  // packets a call: enough to spread a call's cost, small enough for the stack
+  using Head = std::array<std::byte, kPacketHead>;
+
+  Result<std::size_t> send_batch(const Outgoing& message, std::uint32_t back);
+  Result<void> receive_batch();
+  Result<bool> take_packet(const links::Packet& packet, Incoming& incoming);
+
+  std::unique_ptr<links::PacketLink> link_;
+  std::size_t max_payload_;
+
+  // outgoing
+  std::uint32_t next_out_{0};
+  std::array<Head, kBatch> heads_{};
+  std::vector<Bytes> places_;                   // scratch: the parts of a batch, one packet after the other
+  std::vector<links::OutgoingPacket> packets_;  // scratch
+
+  // incoming
+  std::uint32_t next_in_{0};
+  std::array<links::Packet, kBatch> received_{};
+  std::size_t received_begin_{0};
+  std::size_t received_end_{0};
+  Assembly assembly_;
+  bool at_end_{false};
+};
+
+}  // namespace sluice::inline v0::core

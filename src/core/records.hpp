@@ -1,0 +1,154 @@
+// What the three ways of carrying records (in a stream, in packets, in a ring) have in common: a message on its way out,
+// what comes in, and the assembly of a message from its pieces.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include <sluice/message.hpp>
+#include <sluice/result.hpp>
+
+#include "core/message_storage.hpp"
+#include "core/record.hpp"
+#include "links/buffer.hpp"
+
+namespace sluice::inline v0::core {
+
+using Bytes = std::span<const std::byte>;
+
+// A message on its way out: borrowed parts, and how far it has gone.
+class Outgoing {
+ public:
+  explicit Outgoing(std::span<const Bytes> parts) noexcept : parts_(parts) {
+    for (const auto part : parts) size_ += part.size();
+  }
+
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] std::size_t rest() const noexcept { return size_ - gone_; }
+  // True once the first byte of it, header included, is on the channel: from then on it is accepted.
+  [[nodiscard]] bool started() const noexcept { return started_; }
+  void start() noexcept { started_ = true; }
+
+  // Appends the next `count` bytes, as they lie, to `places`, leaving out the first `skip`.
+  void gather(std::size_t count, std::vector<Bytes>& places, std::size_t skip = 0) const {
+    std::size_t from = gone_ + skip;
+    for (const auto part : parts_) {
+      if (count == 0) break;
+      if (from >= part.size()) {
+        from -= part.size();
+        continue;
+      }
+      const auto taken = part.subspan(from, std::min(count, part.size() - from));
+      places.push_back(taken);
+      count -= taken.size();
+      from = 0;
+    }
+  }
+  // Counts the next `count` bytes as gone.
+  void advance(std::size_t count) noexcept { gone_ += count; }
+
+ private:
+  std::span<const Bytes> parts_;
+  std::size_t size_{0};
+  std::size_t gone_{0};
+  bool started_{false};
+};
+
+// The rest of an accepted message whose sender could not wait: a private copy, finished by whoever calls next.
+class Tail {
+ public:
+  // Copies what is left of `message`; false if memory was refused.
+  [[nodiscard]] bool keep(const Outgoing& message) {
+    bytes_ = links::Buffer{};
+    std::vector<Bytes> places;
+    message.gather(message.rest(), places);
+    if (!bytes_.reserve(message.rest())) return false;
+    for (const auto place : places)
+      if (!bytes_.append(place)) return false;
+    part_ = bytes_.bytes();
+    outgoing_ = Outgoing{{&part_, 1}};
+    outgoing_.start();
+    present_ = true;
+    return true;
+  }
+  [[nodiscard]] bool present() const noexcept { return present_; }
+  [[nodiscard]] Outgoing& outgoing() noexcept { return outgoing_; }
+  void drop() noexcept {
+    present_ = false;
+    bytes_ = links::Buffer{};
+  }
+
+ private:
+  links::Buffer bytes_;
+  Bytes part_;
+  Outgoing outgoing_{{}};
+  bool present_{false};
+};
+
+// What comes in: a whole message, a control word, or the end of the link.
+struct Incoming {
+  enum class What : std::uint8_t { message, control, end };
+  What what{What::end};
+  std::uint32_t back{0};  // of the record's header
+  Message message;
+  Control control;
+};
+
+// The next record's kind, when `rest` bytes of a message are left and a record can carry `room` of them.
+[[nodiscard]] constexpr Kind kind_of_next(bool first, std::size_t rest, std::size_t room) noexcept {
+  if (rest > room) return Kind::piece;
+  return first ? Kind::data : Kind::last_piece;
+}
+
+// Puts a message together from its pieces. Its memory grows with the bytes that arrived, never with a length that was
+// announced, and never beyond the largest message.
+class Assembly {
+ public:
+  explicit Assembly(std::size_t max_message) noexcept : max_message_(max_message) {}
+
+  // A record of this kind and length begins. protocol_error: out of turn, or an empty piece; too_large is one as well, for the
+  // peer knew our limit.
+  [[nodiscard]] Result<void> begin(Kind kind, std::size_t length) noexcept {
+    if (kind == Kind::data ? open_ : length == 0) return broken();
+    if (kind == Kind::last_piece && !open_) return broken();
+    if (length > max_message_ - bytes_.size())
+      return Error{Errc::protocol_error, Step::receive, 0, as_number(length), as_number(max_message_)};
+    open_ = true;
+    last_ = kind != Kind::piece;
+    return {};
+  }
+  // Room for at least `count` more bytes (growing by doubling, so that copies stay linear).
+  [[nodiscard]] bool reserve(std::size_t count) noexcept {
+    const std::size_t needed = bytes_.size() + count;
+    if (needed <= bytes_.capacity()) return true;
+    return bytes_.reserve(last_ ? needed : std::max(needed, std::min(2 * bytes_.capacity(), max_message_)));
+  }
+  [[nodiscard]] links::Buffer& bytes() noexcept { return bytes_; }
+  // True between the pieces of a message.
+  [[nodiscard]] bool is_open() const noexcept { return open_; }
+  // The record that began last completes its message.
+  [[nodiscard]] bool is_last() const noexcept { return last_; }
+  [[nodiscard]] Message finish() {
+    open_ = false;
+    return make_message(std::exchange(bytes_, links::Buffer{}));
+  }
+
+ private:
+  [[nodiscard]] static Error broken() noexcept { return Error{Errc::protocol_error, Step::receive, 0, 0, 0}; }
+  [[nodiscard]] static std::int64_t as_number(std::size_t size) noexcept { return static_cast<std::int64_t>(size); }
+
+  links::Buffer bytes_;
+  std::size_t max_message_;
+  bool open_{false};
+  bool last_{false};
+};
+
+[[nodiscard]] inline Error protocol_error() noexcept { return Error{Errc::protocol_error, Step::receive, 0, 0, 0}; }
+[[nodiscard]] inline Error would_block() noexcept { return Error{Errc::would_block, Step::none, 0, 0, 0}; }
+
+}  // namespace sluice::inline v0::core

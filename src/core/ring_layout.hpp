@@ -1,0 +1,127 @@
+// The shared region, as both ends see it. Every number is little-endian; every line belongs to one writer, and lines of
+// different writers are 128 bytes apart (adjacent-line prefetch; Apple silicon).
+//
+//        0  magic "SLUICERG"      8   }
+//        8  layout version        4   }  written by the maker before the region is handed over,
+//       12  size of this head     4   }  then by nobody
+//       16  capacity of a ring    8   }
+//      512  ring 0, consumer's line   }
+//      640  ring 0, producer's line   }  ring 0 is written by the connecting side and read by the listener's,
+//      768  ring 1, consumer's line   }  ring 1 the other way round
+//      896  ring 1, producer's line   }
+//    65536  ring 0, `capacity` bytes
+//    65536 + capacity  ring 1
+//
+//   consumer's line   0 released       4   units of 8 bytes, modulo 2^32: up to where the producer may write again
+//                     4 taken          4   messages handed to the caller, modulo 2^32
+//                     8 waits          4   1: the consumer sleeps or is about to: ring its bell after publishing
+//   producer's line   0 waits          4   1: the producer sleeps until room is released
+//                     4 asks           4   1: the producer sleeps until `taken` moves (flush)
+//
+// A ring is a sequence of records, each aligned to 8 bytes: header (8), payload, padding. The header behind the last record
+// is zero. A record never wraps: where it doesn't fit, a filler ends the lap and the next record is at offset 0.
+#pragma once
+
+#include <atomic>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+
+namespace sluice::inline v0::core {
+
+// Both ends are on one machine, and every system that Sluice knows is little-endian.
+static_assert(std::endian::native == std::endian::little, "the shared region is little-endian: add conversions here");
+static_assert(std::atomic_ref<std::uint64_t>::is_always_lock_free && std::atomic_ref<std::uint32_t>::is_always_lock_free);
+
+inline constexpr std::size_t kRegionHead = std::size_t{64} << 10;  // pages are 4, 16 or 64 KiB
+inline constexpr std::uint32_t kRegionVersion = 0;
+inline constexpr std::size_t kLineDistance = 128;
+inline constexpr std::size_t kMinCapacity = std::size_t{64} << 10;
+inline constexpr std::size_t kMaxCapacity = std::size_t{1} << 30;
+// Backed with memory by the mechanism when the region is made or taken; the ring reserves the rest as laps reach it.
+inline constexpr std::size_t kFirstStretch = std::size_t{64} << 10;
+
+struct RegionHead {
+  char magic[8];
+  std::uint32_t version;
+  std::uint32_t head_size;
+  std::uint64_t capacity;
+};
+static_assert(sizeof(RegionHead) == 24 && offsetof(RegionHead, capacity) == 16);
+
+struct ConsumerLine {
+  std::uint32_t released;
+  std::uint32_t taken;
+  std::uint32_t waits;
+};
+static_assert(offsetof(ConsumerLine, taken) == 4 && offsetof(ConsumerLine, waits) == 8);
+
+struct ProducerLine {
+  std::uint32_t waits;
+  std::uint32_t asks;
+};
+static_assert(offsetof(ProducerLine, asks) == 4);
+
+inline constexpr std::size_t kFirstLine = 512;
+[[nodiscard]] constexpr std::size_t consumer_line_at(unsigned ring) noexcept { return kFirstLine + ring * 2 * kLineDistance; }
+[[nodiscard]] constexpr std::size_t producer_line_at(unsigned ring) noexcept { return consumer_line_at(ring) + kLineDistance; }
+static_assert(consumer_line_at(1) == 768 && producer_line_at(1) == 896);
+
+[[nodiscard]] constexpr std::size_t ring_at(unsigned ring, std::size_t capacity) noexcept {
+  return kRegionHead + ring * capacity;
+}
+[[nodiscard]] constexpr std::size_t region_size(std::size_t capacity) noexcept { return kRegionHead + 2 * capacity; }
+
+// The capacity of a region of this size; 0 if no region has it.
+[[nodiscard]] constexpr std::size_t capacity_of(std::size_t region) noexcept {
+  if (region < region_size(kMinCapacity) || region > region_size(kMaxCapacity)) return 0;
+  const std::size_t capacity = (region - kRegionHead) / 2;
+  return std::has_single_bit(capacity) && region_size(capacity) == region ? capacity : 0;
+}
+
+// One ring, seen from one end: where its bytes and its two lines are. Borrowed from the region.
+struct RingView {
+  std::byte* bytes{nullptr};
+  std::size_t capacity{0};
+  std::size_t region_offset{0};  // of bytes, in the region
+  ConsumerLine* consumer{nullptr};
+  ProducerLine* producer{nullptr};
+};
+
+[[nodiscard]] inline RingView ring_of(std::span<std::byte> region, unsigned ring) noexcept {
+  const std::size_t capacity = capacity_of(region.size());
+  RingView view;
+  view.bytes = region.data() + ring_at(ring, capacity);
+  view.capacity = capacity;
+  view.region_offset = ring_at(ring, capacity);
+  view.consumer = reinterpret_cast<ConsumerLine*>(region.data() + consumer_line_at(ring));
+  view.producer = reinterpret_cast<ProducerLine*>(region.data() + producer_line_at(ring));
+  return view;
+}
+
+// Atomic access to one number of the shared region.
+[[nodiscard]] inline std::atomic_ref<std::uint32_t> shared(std::uint32_t& number) noexcept { return std::atomic_ref{number}; }
+[[nodiscard]] inline std::atomic_ref<std::uint64_t> header_at(const RingView& ring, std::size_t offset) noexcept {
+  return std::atomic_ref{*reinterpret_cast<std::uint64_t*>(ring.bytes + offset)};
+}
+
+inline constexpr std::size_t kUnit = 8;  // records are aligned to it; positions travel in it
+[[nodiscard]] constexpr std::size_t aligned(std::size_t size) noexcept { return (size + kUnit - 1) & ~(kUnit - 1); }
+
+// The head of a fresh (zero) region, written by its maker.
+inline void write_head(std::span<std::byte> region) noexcept {
+  const RegionHead head{{'S', 'L', 'U', 'I', 'C', 'E', 'R', 'G'}, kRegionVersion, kRegionHead, capacity_of(region.size())};
+  std::memcpy(region.data(), &head, sizeof(head));
+}
+
+// Whether the head is that of a region of this size. Read once; nothing in it is used afterwards.
+[[nodiscard]] inline bool is_head_valid(std::span<const std::byte> region) noexcept {
+  RegionHead head;
+  std::memcpy(&head, region.data(), sizeof(head));
+  return std::memcmp(head.magic, "SLUICERG", sizeof(head.magic)) == 0 && head.version == kRegionVersion &&
+         head.head_size == kRegionHead && head.capacity == capacity_of(region.size());
+}
+
+}  // namespace sluice::inline v0::core

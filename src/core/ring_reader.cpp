@@ -1,0 +1,179 @@
+#include "core/ring_reader.hpp"
+
+#include <utility>
+
+#include "core/message_storage.hpp"
+#include "links/fault.hpp"
+#include "links/system.hpp"
+
+namespace sluice::inline v0::core {
+namespace {
+
+// A message that lies in the ring.
+class RingMessage final : public MessageStorage {
+ public:
+  RingMessage(std::shared_ptr<RingHold> hold, std::uint64_t number) noexcept : hold_(std::move(hold)), number_(number) {}
+  ~RingMessage() override { hold_->let_go(number_); }
+  [[nodiscard]] bool shared_with_peer() const noexcept override { return true; }
+
+ private:
+  std::shared_ptr<RingHold> hold_;
+  std::uint64_t number_;
+};
+
+constexpr std::size_t kMaxControl = 256;  // no control record of ours is longer than this
+
+}  // namespace
+
+// ---- RingHold ------------------------------------------------------------------------------------------------------------
+
+RingHold::RingHold(std::shared_ptr<links::RegionLink> region, const RingView& ring) noexcept
+    : region_(std::move(region)), ring_(ring), generation_(links::process_generation()) {}
+
+std::uint64_t RingHold::hold(std::uint64_t end) {
+  const std::lock_guard lock(mutex_);
+  stretches_.push_back({end, true, true});
+  ++held_messages_;
+  return first_number_ + stretches_.size() - 1;
+}
+
+void RingHold::pass(std::uint64_t end) {
+  const std::lock_guard lock(mutex_);
+  if (stretches_.empty()) {
+    publish(end);
+  } else {
+    stretches_.push_back({end, false, false});
+  }
+}
+
+void RingHold::let_go(std::uint64_t number) noexcept {
+  // In a forked child the ring belongs to the parent; its lock may even be held by a thread that isn't here.
+  if (links::process_generation() != generation_) return;
+  const std::lock_guard lock(mutex_);
+  stretches_[static_cast<std::size_t>(number - first_number_)].held = false;
+  --held_messages_;
+  release_front();
+}
+
+void RingHold::release_front() noexcept {
+  std::uint64_t end = 0;
+  while (!stretches_.empty() && !stretches_.front().held) {
+    end = stretches_.front().end;
+    stretches_.pop_front();
+    ++first_number_;
+  }
+  if (end != 0) publish(end);
+}
+
+bool RingHold::holds_messages() const noexcept {
+  const std::lock_guard lock(mutex_);
+  return held_messages_ != 0;
+}
+
+// Called under the lock, so positions only grow.
+void RingHold::publish(std::uint64_t position) noexcept {
+  const auto units = static_cast<std::uint32_t>(position / kUnit);
+  // release: pairs with the acquire in released_units(), so that our reads of the room come before a header that gives it back
+  released_units_.store(units, std::memory_order_release);
+  // release: pairs with the acquire load in RingWriter::require_room(); our reads come before the producer's writes
+  shared(ring_.consumer->released).store(units, std::memory_order_release);
+  fault::point("after-release");
+  // seq_cst fence: pairs with the one in RingWriter::announce(): either we see that the producer waits, or it sees the room.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  // relaxed: ordered by the fence
+  if (shared(ring_.producer->waits).load(std::memory_order_relaxed) == 0) return;
+  // relaxed: only saves rings; the producer sets it again before it sleeps again
+  shared(ring_.producer->waits).store(0, std::memory_order_relaxed);
+  region_->ring();
+}
+
+// ---- RingReader ----------------------------------------------------------------------------------------------------------
+
+RingReader::RingReader(std::shared_ptr<links::RegionLink> region, unsigned ring, std::size_t max_message)
+    : region_(std::move(region)),
+      ring_(ring_of(region_->memory(), ring)),
+      hold_(std::make_shared<RingHold>(region_, ring_)),
+      assembly_(max_message) {}
+
+Result<Incoming> RingReader::take() {
+  // A hostile peer could write fillers and pieces for ever: after so many records the caller looks at its deadline.
+  constexpr int kRecordsPerTake = 64;
+  for (int record = 0; record < kRecordsPerTake; ++record) {
+    const auto offset = static_cast<std::size_t>(position_ % ring_.capacity);
+    // acquire: pairs with the release store in RingWriter::publish(); makes the payload and the header behind it visible.
+    // Read once: the peer may change it at any time.
+    const std::uint64_t packed = header_at(ring_, offset).load(std::memory_order_acquire);
+    if (packed == 0) return would_block();
+    const auto header = unpack(packed);
+    if (!header || header->handles) return protocol_error();
+    const std::size_t size = kHeaderSize + aligned(header->length);
+    // The record, and the header behind it, must lie in this lap.
+    if (size > ring_.capacity - kHeaderSize - offset && header->kind != Kind::filler) return protocol_error();
+    const std::uint64_t next_lap = position_ - offset + ring_.capacity;
+    if (header->kind == Kind::filler) {
+      if (header->length != 0 || offset == 0) return protocol_error();
+      position_ = next_lap;
+      hold_->pass(position_);
+      continue;
+    }
+    const std::uint64_t end = header->home ? next_lap : position_ + size;
+    auto incoming = take_record(*header, end);
+    if (!incoming && incoming.error().code == Errc::would_block) continue;
+    return incoming;
+  }
+  return would_block();
+}
+
+// would_block: a piece was taken, its message is not complete.
+Result<Incoming> RingReader::take_record(const RecordHeader& header, std::uint64_t end) {
+  const Bytes payload{ring_.bytes + position_ % ring_.capacity + kHeaderSize, header.length};
+  Incoming incoming;
+  incoming.back = header.back;
+  if (header.kind == Kind::control) {
+    if (header.length > kMaxControl) return protocol_error();
+    const auto control = decode_control(payload);
+    if (!control) return protocol_error();
+    incoming.what = Incoming::What::control;
+    incoming.control = *control;
+    position_ = end;
+    hold_->pass(end);
+    return incoming;
+  }
+  if (auto begun = assembly_.begin(header.kind, header.length); !begun) return begun.error();
+  if (header.kind == Kind::data) {
+    (void)assembly_.finish();  // nothing to assemble: the message is a view
+    position_ = end;
+    auto storage = std::make_unique<RingMessage>(hold_, hold_->hold(end));
+    incoming.what = Incoming::What::message;
+    incoming.message = MessageStorage::make_message(payload, storage.release());
+    return incoming;
+  }
+  if (!assembly_.reserve(payload.size()) || !assembly_.bytes().append(payload)) return Errc::out_of_memory;
+  position_ = end;
+  hold_->pass(end);
+  if (!assembly_.is_last()) return would_block();
+  incoming.what = Incoming::What::message;
+  incoming.message = assembly_.finish();
+  return incoming;
+}
+
+void RingReader::note_taken() noexcept {
+  // release: pairs with the acquire in RingWriter::taken()
+  shared(ring_.consumer->taken).store(++taken_, std::memory_order_release);
+  // seq_cst fence: pairs with the one in RingWriter::announce(): either we see that the producer asks, or it sees the count.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  // relaxed: ordered by the fence
+  if (shared(ring_.producer->asks).load(std::memory_order_relaxed) == 0) return;
+  // relaxed: only saves rings; the producer sets it again before it sleeps again
+  shared(ring_.producer->asks).store(0, std::memory_order_relaxed);
+  region_->ring();
+}
+
+void RingReader::announce() noexcept {
+  // relaxed: ordered by the fence
+  shared(ring_.consumer->waits).store(1, std::memory_order_relaxed);
+  // seq_cst fence: pairs with the one in RingWriter::publish(): either the producer sees that we wait, or we see its header.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+}
+
+}  // namespace sluice::inline v0::core

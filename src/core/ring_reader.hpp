@@ -1,0 +1,86 @@
+// The consumer's half of a ring: takes records out of shared memory as views, and gives their room back in order.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+
+#include <sluice/result.hpp>
+
+#include "core/record.hpp"
+#include "core/records.hpp"
+#include "core/ring_layout.hpp"
+#include "links/region_link.hpp"
+
+namespace sluice::inline v0::core {
+
+// What received messages share with the reader, and may outlive it: which stretches of the ring are still held. Room is given
+// back in the order of the ring, whatever the order in which messages are let go.
+class RingHold {
+ public:
+  RingHold(std::shared_ptr<links::RegionLink> region, const RingView& ring) noexcept;
+
+  // The stretch up to `end` is taken; its number, for let_go().
+  std::uint64_t hold(std::uint64_t end);
+  // The stretch up to `end` is done with already.
+  void pass(std::uint64_t end);
+  // Any thread. Does nothing in a forked child.
+  void let_go(std::uint64_t number) noexcept;
+
+  // The release position in units, for the headers of the other direction. Any thread.
+  // relaxed: a position that is old only costs room; the reads it stands for are ordered by the release store of that header,
+  // since the sending thread got it either by itself or through the session's lock.
+  [[nodiscard]] std::uint32_t released_units() const noexcept { return released_units_.load(std::memory_order_acquire); }
+  [[nodiscard]] bool holds_messages() const noexcept;
+
+ private:
+  struct Stretch {
+    std::uint64_t end;
+    bool held;
+    bool message;
+  };
+  void release_front() noexcept;
+  void publish(std::uint64_t position) noexcept;
+
+  std::shared_ptr<links::RegionLink> region_;
+  RingView ring_;
+  std::uint32_t generation_;
+  mutable std::mutex mutex_;
+  std::deque<Stretch> stretches_;  // in the order of the ring; the front one is held
+  std::uint64_t first_number_{0};  // of stretches_.front()
+  std::size_t held_messages_{0};
+  std::atomic<std::uint32_t> released_units_{0};
+};
+
+// Used by one thread at a time.
+class RingReader {
+ public:
+  RingReader(std::shared_ptr<links::RegionLink> region, unsigned ring, std::size_t max_message);
+
+  // The next message (a view into the ring, or assembled from pieces) or control word; would_block: nothing is there.
+  Result<Incoming> take();
+
+  // Counts a message as handed to the caller, and tells a producer that asks.
+  void note_taken() noexcept;
+
+  // Announces that this end is about to sleep until something comes. The caller must look again, and only then sleep.
+  void announce() noexcept;
+
+  [[nodiscard]] std::uint32_t released_units() const noexcept { return hold_->released_units(); }
+  [[nodiscard]] bool holds_messages() const noexcept { return hold_->holds_messages(); }
+
+ private:
+  Result<Incoming> take_record(const RecordHeader& header, std::uint64_t end);
+
+  std::shared_ptr<links::RegionLink> region_;
+  RingView ring_;
+  std::shared_ptr<RingHold> hold_;
+  Assembly assembly_;
+  std::uint64_t position_{0};
+  std::uint32_t taken_{0};
+};
+
+}  // namespace sluice::inline v0::core

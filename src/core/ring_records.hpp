@@ -1,0 +1,54 @@
+// Records in a ring: both rings of a region, seen from one end, behind the same calls as records in a stream or in packets.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include <sluice/result.hpp>
+
+#include "core/record.hpp"
+#include "core/records.hpp"
+#include "core/ring_reader.hpp"
+#include "core/ring_writer.hpp"
+#include "links/region_link.hpp"
+#include "links/waiter.hpp"
+
+namespace sluice::inline v0::core {
+
+// One thread at a time may use the outgoing half (put, put_control, taken), one the incoming half (take, note_taken).
+class RingRecords {
+ public:
+  RingRecords(std::shared_ptr<links::RegionLink> region, std::size_t max_message)
+      : region_(region),
+        writer_(std::make_unique<RingWriter>(region, region->is_maker() ? 1U : 0U)),
+        reader_(std::make_unique<RingReader>(region, region->is_maker() ? 0U : 1U, max_message)) {}
+
+  Result<bool> put(Outgoing& message, std::uint32_t) { return writer_->put(message, reader_->released_units()); }
+  Result<void> put_control(const Control& control, std::uint32_t) {
+    return writer_->put_control(control, reader_->released_units());
+  }
+  [[nodiscard]] static bool is_through() noexcept { return true; }
+
+  Result<Incoming> take() {
+    auto incoming = reader_->take();
+    if (incoming) writer_->note_released(incoming->back);
+    return incoming;
+  }
+  void note_taken() noexcept { reader_->note_taken(); }
+  [[nodiscard]] std::uint32_t taken_by_peer() const noexcept { return writer_->taken(); }
+
+  // Both directions are waited for at the doorbell, for reading.
+  [[nodiscard]] links::Waitable bell() const { return region_->bell(); }
+  void silence() noexcept { region_->silence(); }
+  void announce_incoming() noexcept { reader_->announce(); }
+  void announce_room() noexcept { writer_->announce(false); }
+  void announce_asking() noexcept { writer_->announce(true); }
+
+ private:
+  std::shared_ptr<links::RegionLink> region_;
+  std::unique_ptr<RingWriter> writer_;
+  std::unique_ptr<RingReader> reader_;
+};
+
+}  // namespace sluice::inline v0::core

@@ -1,0 +1,144 @@
+#include "core/ring_writer.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "links/fault.hpp"
+
+namespace sluice::inline v0::core {
+namespace {
+
+// What messages leave free for control records, so that finish, goodbye and its answer always fit: three times a control
+// record with a filler and the header behind it.
+constexpr std::size_t kKeptFree = 256;
+
+}  // namespace
+
+// A message up to here lies whole in the ring, so that its receiver can view it in place; two of them fit.
+std::size_t RingWriter::whole_limit() const noexcept { return lap_ / 2 - kKeptFree - kHeaderSize; }
+
+// Larger ones flow through in pieces of this size, so that both sides work at the same time.
+std::size_t RingWriter::piece_limit() const noexcept { return lap_ / 8; }
+
+Result<bool> RingWriter::put(Outgoing& message, std::uint32_t back) {
+  // Memory first: where there is none, the lap becomes shorter, and with it the records.
+  back_up_to(offset() + kHeaderSize + aligned(std::min(message.rest(), whole_limit())) + kHeaderSize);
+  const bool whole = !message.started() && message.rest() <= whole_limit();
+  const std::size_t room = whole ? whole_limit() : piece_limit();
+  RecordHeader header;
+  header.kind = kind_of_next(!message.started(), message.rest(), room);
+  header.length = static_cast<std::uint32_t>(std::min(message.rest(), room));
+  header.back = back;
+  places_.clear();
+  message.gather(header.length, places_);
+  if (auto done = put_record(header, places_, kKeptFree); !done) return done.error();
+  message.start();
+  message.advance(header.length);
+  return message.rest() == 0;
+}
+
+Result<void> RingWriter::put_control(const Control& control, std::uint32_t back) {
+  const auto payload = encode(control);
+  const Bytes place{payload};
+  return put_record({.length = kControlSize, .kind = Kind::control, .back = back}, {&place, 1}, 0);
+}
+
+Result<void> RingWriter::put_record(const RecordHeader& header, std::span<const Bytes> payload, std::size_t kept_free) {
+  const std::size_t size = kHeaderSize + aligned(header.length);
+  if (offset() + size + kHeaderSize > lap_) {
+    if (auto ended = end_lap(header.back, kept_free); !ended) return ended;
+  }
+  const std::uint64_t end = position_ + size;
+  // The furthest place that a control record behind this one may need: in this lap, or at the beginning of the next.
+  const bool kept_in_lap = offset() + size + kept_free <= lap_;
+  if (auto room = require_room((kept_free == 0 || kept_in_lap ? end : next_lap()) + std::max(kept_free, kHeaderSize)); !room)
+    return room;
+
+  const std::size_t at = offset();
+  // relaxed: the release store of our header, below, makes it visible before the consumer can look here
+  header_at(ring_, at + size).store(0, std::memory_order_relaxed);
+  std::byte* to = ring_.bytes + at + kHeaderSize;
+  for (const auto part : payload) {
+    if (!part.empty()) std::memcpy(to, part.data(), part.size());
+    to += part.size();
+  }
+  fault::point("before-publish");
+  position_ = end;
+  publish(at, header);
+  return {};
+}
+
+// Stores the header, which makes the record visible, and rings if the consumer sleeps.
+void RingWriter::publish(std::size_t at, const RecordHeader& header) noexcept {
+  // release: pairs with the acquire load in RingReader::take(); makes the payload and the zero header behind it visible first.
+  header_at(ring_, at).store(pack(header), std::memory_order_release);
+  fault::point("after-publish");
+  // seq_cst fence: pairs with the one in RingReader::announce(). Either we see `waits`, or the consumer, which looks again
+  // after its fence, sees our header.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  // relaxed: the fence orders it
+  if (shared(ring_.consumer->waits).load(std::memory_order_relaxed) == 0) return;
+  // relaxed: only saves rings; the consumer sets it again before it sleeps again
+  shared(ring_.consumer->waits).store(0, std::memory_order_relaxed);
+  region_->ring();
+  fault::point("after-ring");
+}
+
+// Ends the lap with a filler, where the next record doesn't fit into the rest of it.
+Result<void> RingWriter::end_lap(std::uint32_t back, std::size_t kept_free) {
+  if (auto room = require_room(next_lap() + std::max(kept_free, kHeaderSize)); !room) return room;
+  const std::size_t at = offset();
+  header_at(ring_, 0).store(0, std::memory_order_relaxed);  // relaxed: published by the filler's header, as in put_record()
+  position_ = next_lap();
+  publish(at, {.length = 0, .kind = Kind::filler, .back = back});
+  return {};
+}
+
+// Backs the ring with memory up to `offset`. Where the system refuses, laps stay as short as what is backed.
+void RingWriter::back_up_to(std::size_t offset) noexcept {
+  offset = std::min(offset, lap_);
+  if (offset <= backed_) return;
+  // Twice as much each time: few calls, and no memory that a short life never touches.
+  const std::size_t wanted = std::min(std::max(offset, 2 * backed_), lap_);
+  if (region_->reserve(ring_.region_offset + backed_, wanted - backed_)) {
+    backed_ = wanted;
+  } else {
+    lap_ = backed_;
+  }
+}
+
+// would_block unless everything before `end` may be written over: end - released <= capacity.
+Result<void> RingWriter::require_room(std::uint64_t end) noexcept {
+  if (end - released_ <= ring_.capacity) return {};
+  // acquire: pairs with the release store in note_released()
+  if (auto noted = note_position(piggybacked_.load(std::memory_order_acquire)); !noted) return noted;
+  if (end - released_ <= ring_.capacity) return {};
+  // acquire: pairs with the release store in RingReader's publish; the consumer's reads come before our writes over them
+  if (auto noted = note_position(shared(ring_.consumer->released).load(std::memory_order_acquire)); !noted) return noted;
+  if (end - released_ <= ring_.capacity) return {};
+  return would_block();
+}
+
+// Takes over a release position as the peer tells it, if it is newer, and possible.
+Result<void> RingWriter::note_position(std::uint32_t units) noexcept {
+  const auto ahead = static_cast<std::int32_t>(units - static_cast<std::uint32_t>(released_ / kUnit));
+  if (ahead <= 0) return {};
+  const std::uint64_t released = released_ + static_cast<std::uint64_t>(ahead) * kUnit;
+  if (released > position_) return Error{Errc::protocol_error, Step::send, 0, 0, 0};
+  released_ = released;
+  return {};
+}
+
+void RingWriter::announce(bool asks) noexcept {
+  // relaxed: ordered by the fence
+  if (asks) {
+    shared(ring_.producer->asks).store(1, std::memory_order_relaxed);
+  } else {
+    shared(ring_.producer->waits).store(1, std::memory_order_relaxed);
+  }
+  // seq_cst fence: pairs with those in RingReader's publish() and note_taken(). Either the consumer sees our word, or we, who
+  // look again after this, see what it has released or taken.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+}
+
+}  // namespace sluice::inline v0::core

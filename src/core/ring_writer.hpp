@@ -1,0 +1,73 @@
+// The producer's half of a ring: puts records into shared memory, waits for nothing, and believes nothing that it reads there.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include <sluice/result.hpp>
+
+#include "core/record.hpp"
+#include "core/records.hpp"
+#include "core/ring_layout.hpp"
+#include "links/region_link.hpp"
+
+namespace sluice::inline v0::core {
+
+// Used by one thread at a time, but for note_released().
+//
+// Positions count bytes from the beginning: lap × capacity + offset. They are private; the region only ever holds the
+// release position, of which each new value is checked to lie between the old one and our own position.
+class RingWriter {
+ public:
+  RingWriter(std::shared_ptr<links::RegionLink> region, unsigned ring) noexcept
+      : region_(std::move(region)), ring_(ring_of(region_->memory(), ring)), lap_(ring_.capacity) {}
+
+  // Publishes the next record of `message`: true if that was its last, false if more follow. would_block: no room, and
+  // message.started() tells whether any record of it is published. `back`: our release position of the other ring.
+  Result<bool> put(Outgoing& message, std::uint32_t back);
+  // Control records may use room that messages leave for them, so that a goodbye always fits.
+  Result<void> put_control(const Control& control, std::uint32_t back);
+
+  // A release position that came along in a header of the other direction. Any thread.
+  void note_released(std::uint32_t units) noexcept {
+    // release: pairs with the acquire in update_released(); the header that brought it was read with acquire, so the peer's
+    // reads of the released bytes come before our writes over them.
+    piggybacked_.store(units, std::memory_order_release);
+  }
+
+  // How many messages the peer has taken, modulo 2^32, as it says.
+  [[nodiscard]] std::uint32_t taken() const noexcept {
+    // acquire: pairs with the release store of `taken` in RingReader::note_taken(); nothing else is read through it.
+    return shared(ring_.consumer->taken).load(std::memory_order_acquire);
+  }
+
+  // Announces that this end is about to sleep until room is released (or, with `asks`, until messages are taken). The caller
+  // must look again afterwards, and only then sleep.
+  void announce(bool asks) noexcept;
+
+ private:
+  Result<void> put_record(const RecordHeader& header, std::span<const Bytes> payload, std::size_t kept_free);
+  Result<void> end_lap(std::uint32_t back, std::size_t kept_free);
+  void back_up_to(std::size_t offset) noexcept;
+  Result<void> require_room(std::uint64_t end) noexcept;
+  Result<void> note_position(std::uint32_t units) noexcept;
+  void publish(std::size_t at, const RecordHeader& header) noexcept;
+  [[nodiscard]] std::size_t offset() const noexcept { return static_cast<std::size_t>(position_ % ring_.capacity); }
+  [[nodiscard]] std::uint64_t next_lap() const noexcept { return position_ - offset() + ring_.capacity; }
+  [[nodiscard]] std::size_t whole_limit() const noexcept;
+  [[nodiscard]] std::size_t piece_limit() const noexcept;
+
+  std::shared_ptr<links::RegionLink> region_;
+  RingView ring_;
+  std::uint64_t position_{0};  // where the next record begins
+  std::uint64_t released_{0};  // up to where the peer has let go
+  std::size_t lap_;            // bytes of a lap that may be used: the capacity, or less where memory has run out
+  std::size_t backed_{kFirstStretch};
+  std::atomic<std::uint32_t> piggybacked_{0};
+  std::vector<Bytes> places_;  // scratch
+};
+
+}  // namespace sluice::inline v0::core

@@ -1,0 +1,117 @@
+#include "core/session.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include "core/session_waiting.hpp"
+#include "links/system.hpp"
+
+namespace sluice::inline v0::core {
+
+Session::Session(Established established)
+    : peer_(established.peer),
+      traits_(established.traits),
+      max_outgoing_(established.max_outgoing),
+      generation_(links::process_generation()),
+      processors_(links::usable_processors()),
+      tether_(std::move(established.tether)),
+      records_(std::in_place, std::move(established.link), established.max_incoming) {}
+
+Session::~Session() {
+  if (is_foreign_process()) return;  // the channel is the parent's
+  if (closing_.exchange(true)) return;
+  (void)try_close();  // what the channel already holds still arrives; a message whose tail is left does not, and there is no
+                      // goodbye
+  cut();
+}
+
+// ---- waiting -------------------------------------------------------------------------------------------------------------
+
+bool Session::is_foreign_process() const noexcept { return links::process_generation() != generation_; }
+
+void Session::wake_all() noexcept {
+  for (const auto side : kSides) wake(side);
+}
+
+// What a call on this side waits for.
+Wants Session::wants_of(Side side) {
+  bool move_out = false;
+  {
+    const std::lock_guard lock(out_mutex_);  // not while somebody is moving
+    move_out = out_work_.load(std::memory_order_acquire) || (side == Side::closing && !goodbye_put_);
+  }
+  if (side != Side::sending) return {.incoming = true, .room = move_out};
+  if (flush_target_.load(std::memory_order_relaxed) == 0) return {.room = true};
+  const std::lock_guard lock(in_mutex_);
+  return {.incoming = ahead_.size() < kAheadMessages && ahead_bytes_ < kAheadBytes, .room = move_out, .taken = true};
+}
+
+void Session::announce(Side side) {
+  if (traits_.shape == Shape::region) records_->announce(wants_of(side));
+}
+
+Result<Woken> Session::sleep_once(Side side, Deadline deadline) {
+  const auto points = records_->waiting_points(wants_of(side));
+  auto woken = place(side).sleep(points, deadline);
+  if (!woken) return woken;
+  if (woken->severed) severed_.store(true, std::memory_order_release);
+  if (woken->rung && records_->ring() != nullptr) {
+    // One doorbell serves all sides: who silences it wakes the others that wait for it, too.
+    records_->ring()->silence();
+    for (const auto other : kSides)
+      if (other != side) wake(other);
+  }
+  return woken;
+}
+
+// Whether the peer's death is known. Those who sleep are told by the tether; those who only try look at it themselves, but not
+// more often than once a millisecond, for a look is a system call. Called under one of the locks, before cut().
+bool Session::is_peer_gone() noexcept {
+  constexpr std::int64_t kBetweenLooks = 1'000'000;  // ns
+  // acquire: pairs with the release of whoever saw the tether first; what the peer did before its death is visible
+  if (severed_.load(std::memory_order_acquire)) return true;
+  const std::int64_t now = std::chrono::nanoseconds(Deadline::Clock::now().time_since_epoch()).count();
+  if (now - last_tether_look_.load(std::memory_order_relaxed) < kBetweenLooks) return false;  // relaxed: a hint
+  last_tether_look_.store(now, std::memory_order_relaxed);
+  if (!tether_->is_severed()) return false;
+  severed_.store(true, std::memory_order_release);
+  return true;
+}
+
+void Session::interrupt() noexcept {
+  if (is_foreign_process()) return;
+  place(Side::receiving).interrupt();
+  place(Side::sending).interrupt();
+}
+
+// ---- what can be asked ---------------------------------------------------------------------------------------------------
+
+std::optional<Error> Session::ended() const {
+  const std::lock_guard lock(in_mutex_);
+  if (!ahead_.empty()) return std::nullopt;  // there is still something to receive
+  const std::lock_guard end_lock(end_mutex_);
+  return incoming_end_ ? incoming_end_ : outgoing_end_;
+}
+
+Statistics Session::statistics() const {
+  // relaxed: each counter is right by itself
+  Statistics now;
+  now.messages_sent = messages_sent_.load(std::memory_order_relaxed);
+  now.messages_received = messages_received_.load(std::memory_order_relaxed);
+  now.bytes_sent = bytes_sent_.load(std::memory_order_relaxed);
+  now.bytes_received = bytes_received_.load(std::memory_order_relaxed);
+  now.known_taken = std::min(known_taken_.load(std::memory_order_relaxed), now.messages_sent);
+  now.unknown = now.messages_sent - now.known_taken;
+  return now;
+}
+
+void Session::advance() {
+  const Call call(*this, Side::sending, Step::send);
+  if (call.refusal() || closing_.load(std::memory_order_seq_cst)) return;
+  move_out();
+  read_ahead(kAheadMessages, kAheadBytes);
+  move_out();  // what was asked for meanwhile
+  if (out_work_.load(std::memory_order_acquire)) wake_all();
+}
+
+}  // namespace sluice::inline v0::core

@@ -1,0 +1,171 @@
+// Session: one end of a channel after the handshake, over any of the three shapes. It owns what every mechanism has in
+// common: whole messages, acceptance and the tail, acknowledgement, the orderly end and the other ones, deadlines.
+//
+// There is no thread behind it. Each call tries, under the lock of the half that it needs and never both, and sleeps without a
+// lock in its waiting place. Whoever waits also moves what is left to move: the tail, and control records.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <utility>
+
+#include <sluice/channel.hpp>
+#include <sluice/deadline.hpp>
+#include <sluice/result.hpp>
+
+#include "core/any_records.hpp"
+#include "core/records.hpp"
+#include "core/waiting.hpp"
+#include "links/meeting.hpp"
+#include "links/tether.hpp"
+
+namespace sluice::inline v0::core {
+
+// What a handshake ends with, and a session begins with.
+struct Established {
+  links::AnyLink link;
+  std::unique_ptr<links::Tether> tether;  // never null
+  Peer peer;
+  Traits traits;
+  std::size_t max_incoming{0};  // the largest message that this end accepts
+  std::size_t max_outgoing{0};  // … and the other
+};
+
+// How much flush() and advance() read ahead of the caller's receive(): beyond it the peer is left waiting.
+inline constexpr std::size_t kAheadMessages = 64;
+inline constexpr std::size_t kAheadBytes = std::size_t{1} << 20;
+
+class Session {
+ public:
+  explicit Session(Established established);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  // As in Channel, where they are documented.
+  Result<void> send(std::span<const Bytes> parts, Deadline deadline);
+  Result<Message> receive(Deadline deadline);
+  Result<Received> receive_into(std::span<std::byte> room, Deadline deadline);
+  Result<void> flush(Deadline deadline);
+  Result<void> finish(Deadline deadline);
+  Result<void> close(Deadline deadline);
+  void interrupt() noexcept;
+  void advance();
+
+  [[nodiscard]] std::optional<Error> ended() const;
+  [[nodiscard]] const Traits& traits() const noexcept { return traits_; }
+  [[nodiscard]] const Peer& peer() const noexcept { return peer_; }
+  [[nodiscard]] Statistics statistics() const;
+
+ private:
+  class Call;  // one call in its waiting place (session_waiting.hpp)
+
+  // Tries until `attempt` gives something else than would_block, sleeping between tries.
+  template <class Attempt>
+  auto wait_for(Side side, Step step, Deadline deadline, Attempt attempt) -> decltype(attempt());
+  template <class Attempt>
+  auto sleep_between(Side side, Step step, Deadline deadline, Attempt& attempt) -> decltype(attempt());
+  template <class Attempt>
+  bool spin(Attempt& attempt, Deadline deadline, decltype(std::declval<Attempt&>()())& result);
+  Result<Woken> sleep_once(Side side, Deadline deadline);
+  [[nodiscard]] Wants wants_of(Side side);
+  void announce(Side side);
+  [[nodiscard]] WaitingPlace& place(Side side) noexcept { return places_[static_cast<std::size_t>(side)]; }
+  void wake(Side side) noexcept { place(side).wake(); }
+  void wake_all() noexcept;
+  [[nodiscard]] bool is_peer_gone() noexcept;
+  void make_due(std::atomic<bool>& word) noexcept;
+  [[nodiscard]] bool is_foreign_process() const noexcept;
+
+  // The outgoing half (session_out.cpp); those that end in _locked want out_mutex_.
+  Result<void> try_send(Outgoing& message);
+  Result<void> put_locked(Outgoing& message);
+  Result<void> move_locked();
+  Result<void> move_control_locked();
+  void move_out();
+  Result<void> keep_tail(const Outgoing& message);
+  Result<void> try_flush(std::uint64_t target);
+  Result<void> try_finish();
+  [[nodiscard]] std::uint64_t known_taken_locked() noexcept;
+
+  // The incoming half (session_in.cpp); those that end in _locked want in_mutex_.
+  Result<Message> try_receive();
+  Result<Received> try_receive_into(std::span<std::byte> room);
+  Result<Message> next_message_locked();
+  Result<Message> take_message_locked();
+  Result<void> take_control_locked(const Control& control);
+  void keep_ahead_locked(Message message, bool in_front);
+  void note_taken_locked(std::size_t bytes) noexcept;
+  void read_ahead(std::size_t messages, std::size_t bytes);
+  Result<void> note_peer_took(std::uint32_t count) noexcept;
+
+  // The end (session_end.cpp).
+  Result<void> try_close();
+  Result<void> put_goodbye();
+  void discard_incoming();
+  void wait_for_calls_to_leave();
+  void cut();
+  Error end_incoming(const Error& error);
+  Error end_outgoing(const Error& error);
+  Error end_both(const Error& error);
+  [[nodiscard]] Error settle();
+  [[nodiscard]] std::optional<Error> outgoing_end() const;
+  [[nodiscard]] std::optional<Error> incoming_end() const;
+
+  const Peer peer_;
+  const Traits traits_;
+  const std::size_t max_outgoing_;
+  const std::uint32_t generation_;  // the process that made it
+  const unsigned processors_;
+  std::unique_ptr<links::Tether> tether_;
+  std::optional<AnyRecords> records_;  // gone after cut(), which holds both locks
+
+  std::mutex out_mutex_;
+  Tail tail_;                                // of an accepted message
+  std::optional<std::uint32_t> ask_;         // to be put: tell me when you have taken so many
+  std::optional<std::uint64_t> asked_peer_;  // what we asked last
+  bool finish_put_{false};
+  bool goodbye_put_{false};
+
+  mutable std::mutex in_mutex_;
+  std::deque<Message> ahead_;  // read before anybody asked for them (flush), or too large for receive_into()
+  std::size_t ahead_bytes_{0};
+  std::optional<std::uint32_t> peer_asks_;  // the peer wants to know when we have taken so many
+
+  mutable std::mutex end_mutex_;  // innermost
+  std::optional<Error> incoming_end_;
+  std::optional<Error> outgoing_end_;
+  bool peer_finished_{false};
+  bool peer_said_goodbye_{false};
+  bool goodbye_answered_{false};
+
+  // Found by one half, done by the other.
+  std::atomic<bool> out_work_{false};    // something is to be moved out: the tail, or a control record
+  std::atomic<bool> answer_due_{false};  // the control record `taken`
+  std::atomic<bool> goodbye_seen_due_{false};
+  std::atomic<std::uint32_t> taken_{0};         // messages handed to the caller, modulo 2^32: what headers carry back
+  std::atomic<std::uint64_t> flush_target_{0};  // what a flush of the sending side waits for; 0: none runs
+
+  std::atomic<bool> closing_{false};
+  std::atomic<bool> severed_{false};  // the tether has told
+  std::atomic<std::int64_t> last_tether_look_{0};
+  std::atomic<int> vain_spins_{0};
+  std::atomic<std::uint32_t> sends_since_look_{0};
+
+  std::array<WaitingPlace, kSides.size()> places_;
+
+  std::atomic<std::uint64_t> messages_sent_{0};
+  std::atomic<std::uint64_t> messages_received_{0};
+  std::atomic<std::uint64_t> bytes_sent_{0};
+  std::atomic<std::uint64_t> bytes_received_{0};
+  std::atomic<std::uint64_t> known_taken_{0};
+};
+
+}  // namespace sluice::inline v0::core

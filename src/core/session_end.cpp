@@ -1,0 +1,119 @@
+// How a session ends: orderly, by close, finish and goodbye; or by the peer's death or misbehaviour.
+#include "core/session.hpp"
+#include "core/session_waiting.hpp"
+#include "links/fault.hpp"
+
+namespace sluice::inline v0::core {
+
+// ---- the end of a direction ----------------------------------------------------------------------------------------------
+
+// The first end of a direction stays; every later call repeats it. Returns the one that stays.
+Error Session::end_incoming(const Error& error) {
+  const std::lock_guard lock(end_mutex_);
+  if (!incoming_end_) incoming_end_ = error;
+  return *incoming_end_;
+}
+
+Error Session::end_outgoing(const Error& error) {
+  const std::lock_guard lock(end_mutex_);
+  if (!outgoing_end_) outgoing_end_ = error;
+  return *outgoing_end_;
+}
+
+// Returns the incoming direction's.
+Error Session::end_both(const Error& error) {
+  end_outgoing(error);
+  const Error end = end_incoming(error);
+  wake_all();
+  return end;
+}
+
+std::optional<Error> Session::outgoing_end() const {
+  const std::lock_guard lock(end_mutex_);
+  return outgoing_end_;
+}
+
+std::optional<Error> Session::incoming_end() const {
+  const std::lock_guard lock(end_mutex_);
+  return incoming_end_;
+}
+
+// The outgoing direction has turned out to be dead: was it a goodbye? That lies behind what the peer sent before, so that is
+// read ahead (a bounded part: what a living but hostile peer goes on sending is not waited for).
+Error Session::settle() {
+  constexpr std::size_t kSettleMessages = std::size_t{1} << 16;
+  constexpr std::size_t kSettleBytes = std::size_t{64} << 20;
+  read_ahead(kSettleMessages, kSettleBytes);
+  return end_outgoing({Errc::peer_died, Step::send, 0, 0, 0});
+}
+
+// ---- close ---------------------------------------------------------------------------------------------------------------
+
+Result<void> Session::close(Deadline deadline) {
+  const Call call(*this, Side::closing, Step::close);
+  if (call.refusal()) return is_foreign_process() ? Result<void>{*call.refusal()} : Result<void>{};  // another close is in it
+  if (closing_.exchange(true)) return {};
+  wake_all();
+  auto closed = wait_for(Side::closing, Step::close, deadline, [&] { return try_close(); });
+  wait_for_calls_to_leave();
+  cut();
+  return closed;
+}
+
+// Calls that wait have been told to return; they need no time but their processor's.
+void Session::wait_for_calls_to_leave() {
+  const auto is_somebody_in = [this] { return place(Side::receiving).is_busy() || place(Side::sending).is_busy(); };
+  if (!is_somebody_in() || !place(Side::closing).start_waiting(*tether_)) return;
+  while (is_somebody_in()) (void)place(Side::closing).sleep({}, Deadline::never());
+  place(Side::closing).stop_waiting();
+}
+
+Result<void> Session::try_close() {
+  // Another call may be in the middle of a message: it keeps the tail for us when it leaves.
+  if (place(Side::receiving).is_busy() || place(Side::sending).is_busy()) return would_block();
+  const auto said = put_goodbye();
+  discard_incoming();
+  move_out();  // the answer to a goodbye
+  {
+    const std::lock_guard lock(end_mutex_);
+    if (peer_said_goodbye_ || goodbye_answered_) return {};
+    if (outgoing_end_) return *outgoing_end_;
+  }
+  if (said || said.error().code == Errc::would_block) return would_block();
+  return end_both(said.error());
+}
+
+// Finishes what was accepted, then says goodbye. A message that can't be finished is dropped whole, without a goodbye.
+Result<void> Session::put_goodbye() {
+  const std::lock_guard lock(out_mutex_);
+  if (goodbye_put_) return {};
+  if (auto moved = move_locked(); !moved) return moved;
+  if (auto put = records_->put_control({.word = Word::goodbye}, taken_.load(std::memory_order_acquire)); !put) return put;
+  goodbye_put_ = true;
+  fault::point("after-goodbye");
+  return {};
+}
+
+void Session::discard_incoming() {
+  constexpr int kMessagesPerTry = 1024;  // a peer that goes on sending doesn't keep us from our deadline
+  const std::lock_guard lock(in_mutex_);
+  ahead_.clear();
+  ahead_bytes_ = 0;
+  for (int i = 0; i < kMessagesPerTry; ++i) {
+    if (!take_message_locked()) return;
+  }
+  wake(Side::closing);  // there is more: close() doesn't sleep over it
+}
+
+// Lets go of link and tether. Nobody is in a call any more, and later ones see closing_ first.
+void Session::cut() {
+  const std::scoped_lock locks(out_mutex_, in_mutex_);
+  if (records_->ring() != nullptr) (void)known_taken_locked();
+  end_both({Errc::closed, Step::close, 0, 0, 0});
+  tail_.drop();
+  ahead_.clear();
+  records_.reset();
+  tether_.reset();
+}
+
+}  // namespace sluice::inline v0::core

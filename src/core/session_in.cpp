@@ -1,0 +1,190 @@
+// The incoming half of a session: receive, control records, and what the peer tells of itself.
+#include <algorithm>
+
+#include "core/session.hpp"
+#include "core/session_waiting.hpp"
+#include "links/fault.hpp"
+
+namespace sluice::inline v0::core {
+
+Result<Message> Session::receive(Deadline deadline) {
+  const Call call(*this, Side::receiving, Step::receive);
+  if (call.refusal()) return *call.refusal();
+  return wait_for(Side::receiving, Step::receive, deadline, [&] { return try_receive(); });
+}
+
+Result<Received> Session::receive_into(std::span<std::byte> room, Deadline deadline) {
+  const Call call(*this, Side::receiving, Step::receive);
+  if (call.refusal()) return *call.refusal();
+  return wait_for(Side::receiving, Step::receive, deadline, [&] { return try_receive_into(room); });
+}
+
+Result<Message> Session::try_receive() {
+  if (closing_.load(std::memory_order_seq_cst)) return Error{Errc::closed, Step::receive, 0, 0, 0};
+  Result<Message> message = would_block();
+  {
+    const std::lock_guard lock(in_mutex_);
+    message = next_message_locked();
+    if (message) note_taken_locked(message->bytes().size());
+  }
+  if (out_work_.load(std::memory_order_acquire)) {
+    move_out();
+    // The caller goes away with its message: what is left is for those who wait.
+    if (message && out_work_.load(std::memory_order_acquire)) wake_all();
+  }
+  return message;
+}
+
+Result<Received> Session::try_receive_into(std::span<std::byte> room) {
+  if (closing_.load(std::memory_order_seq_cst)) return Error{Errc::closed, Step::receive, 0, 0, 0};
+  Result<Received> received = would_block();
+  {
+    const std::lock_guard lock(in_mutex_);
+    auto message = next_message_locked();
+    if (!message) {
+      received = message.error();
+    } else if (const std::size_t size = message->bytes().size(); size > room.size()) {
+      received =
+          Error{Errc::too_large, Step::receive, 0, static_cast<std::int64_t>(size), static_cast<std::int64_t>(room.size())};
+      keep_ahead_locked(*std::move(message), true);
+    } else {
+      std::ranges::copy(message->bytes(), room.begin());
+      note_taken_locked(size);
+      received = Received{size};
+    }
+  }
+  move_out();
+  return received;
+}
+
+Result<Message> Session::next_message_locked() {
+  if (!ahead_.empty()) {
+    Message message = std::move(ahead_.front());
+    ahead_.pop_front();
+    ahead_bytes_ -= message.bytes().size();
+    return message;
+  }
+  if (const auto end = incoming_end()) return *end;
+  return take_message_locked();
+}
+
+// The next message off the link. Control records on the way are dealt with, and so are those behind a finish; when nothing is
+// left: the end of this direction, or would_block.
+Result<Message> Session::take_message_locked() {
+  constexpr int kRecordsPerTry = 256;  // a peer that sends nothing but control records doesn't keep us from our deadline
+  bool is_last_look = false;
+  for (int i = 0; i < kRecordsPerTry; ++i) {
+    auto incoming = records_->take();
+    if (!incoming) {
+      if (incoming.error().code != Errc::would_block) return end_both(incoming.error());
+      // What a peer wrote before its death is visible once its death is: so one more look after that, and not before.
+      if (is_last_look) return end_both({Errc::peer_died, Step::receive, 0, 0, 0});
+      if (!is_peer_gone()) return incoming_end().value_or(incoming.error());
+      is_last_look = true;
+      continue;
+    }
+    if (incoming->what == Incoming::What::end) return end_both({Errc::peer_died, Step::receive, 0, 0, 0});
+    if (records_->ring() == nullptr) {
+      if (auto noted = note_peer_took(incoming->back); !noted) return end_both(noted.error());
+    }
+    if (incoming->what == Incoming::What::message) {
+      if (incoming_end()) return end_both(protocol_error());  // after its finish or goodbye
+      fault::point("after-take");
+      return std::move(incoming->message);
+    }
+    if (auto done = take_control_locked(incoming->control); !done) return end_both(done.error());
+  }
+  wake_all();  // there is more: nobody sleeps over it
+  return would_block();
+}
+
+Result<void> Session::take_control_locked(const Control& control) {
+  switch (control.word) {
+    case Word::ask:
+      peer_asks_ = control.number;
+      // Modulo 2^32: taken has reached what was asked for.
+      if (static_cast<std::int32_t>(taken_.load(std::memory_order_relaxed) - control.number) >= 0) make_due(answer_due_);
+      return {};
+    case Word::taken:
+      return {};  // the header has said it
+    case Word::finish: {
+      end_incoming({Errc::closed, Step::receive, 0, 0, 0});
+      const std::lock_guard lock(end_mutex_);
+      peer_finished_ = true;
+      return {};
+    }
+    case Word::goodbye: {
+      {
+        const std::lock_guard lock(end_mutex_);
+        peer_said_goodbye_ = true;
+      }
+      make_due(goodbye_seen_due_);
+      end_both({Errc::closed, Step::receive, 0, 0, 0});
+      return {};
+    }
+    case Word::goodbye_seen: {
+      {
+        const std::lock_guard lock(end_mutex_);
+        goodbye_answered_ = true;
+      }
+      wake(Side::closing);
+      return {};
+    }
+    default:
+      return protocol_error();  // of the handshake, or of a version that we didn't agree on
+  }
+}
+
+// Something is to be moved out that only the incoming half knows of.
+void Session::make_due(std::atomic<bool>& word) noexcept {
+  word.store(true, std::memory_order_seq_cst);
+  out_work_.store(true, std::memory_order_seq_cst);  // after it, see move_locked()
+}
+
+void Session::keep_ahead_locked(Message message, bool in_front) {
+  ahead_bytes_ += message.bytes().size();
+  if (in_front) {
+    ahead_.push_front(std::move(message));
+  } else {
+    ahead_.push_back(std::move(message));
+  }
+}
+
+// A message has been handed to the caller.
+void Session::note_taken_locked(std::size_t bytes) noexcept {
+  const std::uint32_t taken = taken_.load(std::memory_order_relaxed) + 1;  // relaxed: written only here, under the lock
+  taken_.store(taken, std::memory_order_release);                          // release: pairs with move_control_locked()
+  messages_received_.fetch_add(1, std::memory_order_relaxed);
+  bytes_received_.fetch_add(bytes, std::memory_order_relaxed);
+  if (auto* ring = records_->ring()) ring->note_taken();
+  if (peer_asks_ == taken) make_due(answer_due_);
+}
+
+// Takes messages off the link before anybody asks for them, so that the control records behind them are seen.
+void Session::read_ahead(std::size_t messages, std::size_t bytes) {
+  bool found = false;
+  {
+    const std::lock_guard lock(in_mutex_);
+    while (ahead_.size() < messages && ahead_bytes_ < bytes) {
+      auto message = take_message_locked();
+      if (!message) break;
+      keep_ahead_locked(*std::move(message), false);
+      found = true;
+    }
+  }
+  if (found) wake(Side::receiving);
+}
+
+// The peer says how many of our messages it has taken, modulo 2^32. It can't have taken more than we sent (one that is on its
+// way is not counted yet), nor fewer than it said before.
+Result<void> Session::note_peer_took(std::uint32_t count) noexcept {
+  const std::uint64_t known = known_taken_.load(std::memory_order_acquire);
+  const std::uint32_t more = count - static_cast<std::uint32_t>(known);
+  if (more == 0) return {};
+  if (known + more > messages_sent_.load(std::memory_order_relaxed) + 1) return protocol_error();
+  known_taken_.store(known + more, std::memory_order_release);
+  if (flush_target_.load(std::memory_order_relaxed) != 0) wake(Side::sending);
+  return {};
+}
+
+}  // namespace sluice::inline v0::core

@@ -1,0 +1,185 @@
+// The outgoing half of a session: send, the tail, control records, flush and finish.
+#include "core/session.hpp"
+#include "core/session_waiting.hpp"
+#include "links/fault.hpp"
+
+namespace sluice::inline v0::core {
+
+Result<void> Session::send(std::span<const Bytes> parts, Deadline deadline) {
+  const Call call(*this, Side::sending, Step::send);
+  if (call.refusal()) return *call.refusal();
+  Outgoing message{parts};
+  if (message.size() > max_outgoing_) {
+    return Error{Errc::too_large, Step::send, 0, static_cast<std::int64_t>(message.size()),
+                 static_cast<std::int64_t>(max_outgoing_)};
+  }
+  auto sent = wait_for(Side::sending, Step::send, deadline, [&] { return try_send(message); });
+  // Once a byte of it went out the message is accepted, whatever ended the wait; unless the channel itself has ended.
+  if (!sent && message.started() && !outgoing_end()) sent = keep_tail(message);
+  if (sent) {
+    messages_sent_.fetch_add(1, std::memory_order_relaxed);  // relaxed: a counter
+    bytes_sent_.fetch_add(message.size(), std::memory_order_relaxed);
+  }
+  return sent;
+}
+
+Result<void> Session::try_send(Outgoing& message) {
+  constexpr std::uint32_t kSendsBetweenLooks = 16;  // a sender that never waits must learn of a death, too
+  if (closing_.load(std::memory_order_seq_cst)) return Error{Errc::closed, Step::send, 0, 0, 0};
+  {
+    const std::lock_guard lock(out_mutex_);
+    if (const auto end = outgoing_end()) return *end;
+    if (finish_put_) return Error{Errc::misuse, Step::send, 0, 0, 0};
+    if (sends_since_look_.fetch_add(1, std::memory_order_relaxed) % kSendsBetweenLooks == 0) (void)is_peer_gone();
+    if (!severed_.load(std::memory_order_acquire)) {
+      const auto put = put_locked(message);
+      if (put || (put.error().code == Errc::would_block && !is_peer_gone())) return put;
+      const bool is_gone = put.error().code == Errc::would_block || put.error().code == Errc::peer_died;
+      // Any other failure is the system's: harmless as long as nothing of the message has gone.
+      if (!is_gone) return message.started() || put.error().code == Errc::protocol_error ? end_both(put.error()) : put.error();
+    }
+  }
+  return settle();
+}
+
+// Puts what is left of `message`; between its records, control records pass.
+Result<void> Session::put_locked(Outgoing& message) {
+  while (true) {
+    if (out_work_.load(std::memory_order_acquire)) {
+      const auto moved = move_locked();
+      if (!moved && (tail_.present() || moved.error().code != Errc::would_block)) return moved;
+    }
+    const auto put = records_->put(message, taken_.load(std::memory_order_relaxed));  // relaxed: an old count is no error
+    if (!put) return put.error();
+    if (*put) return {};
+    fault::point("between-records");
+  }
+}
+
+// Moves the tail and what control records are due. would_block: not everything could be moved.
+Result<void> Session::move_locked() {
+  // seq_cst: before the looks at what is due; whoever makes something due sets this flag afterwards
+  out_work_.store(false, std::memory_order_seq_cst);
+  auto moved = move_control_locked();
+  while (tail_.present() && (moved || moved.error().code == Errc::would_block)) {  // would_block in the middle of a record, too
+    const auto put = records_->put(tail_.outgoing(), taken_.load(std::memory_order_relaxed));
+    if (!put) {
+      moved = put.error();
+      break;
+    }
+    if (*put) {
+      tail_.drop();
+      wake_all();
+    }
+    moved = move_control_locked();
+  }
+  if (!moved) out_work_.store(true, std::memory_order_seq_cst);
+  return moved;
+}
+
+Result<void> Session::move_control_locked() {
+  const std::uint32_t taken = taken_.load(std::memory_order_acquire);
+  if (ask_) {
+    if (auto put = records_->put_control({.word = Word::ask, .number = *ask_}, taken); !put) return put;
+    ask_.reset();
+  }
+  if (answer_due_.exchange(false)) {
+    if (auto put = records_->put_control({.word = Word::taken, .number = taken}, taken); !put) {
+      answer_due_.store(true);
+      return put;
+    }
+  }
+  if (goodbye_seen_due_.exchange(false)) {
+    if (auto put = records_->put_control({.word = Word::goodbye_seen}, taken); !put) {
+      goodbye_seen_due_.store(true);
+      return put;
+    }
+  }
+  return {};
+}
+
+// Moves what can be moved now; a link that has ended shows itself to the next send or receive.
+void Session::move_out() {
+  if (!out_work_.load(std::memory_order_acquire)) return;
+  const std::lock_guard lock(out_mutex_);
+  (void)move_locked();
+}
+
+// Copies what is left of an accepted message; whoever calls next moves it on.
+Result<void> Session::keep_tail(const Outgoing& message) {
+  {
+    const std::lock_guard lock(out_mutex_);
+    if (!tail_.keep(message))
+      return end_both({Errc::out_of_memory, Step::send, 0, static_cast<std::int64_t>(message.rest()), 0});
+    out_work_.store(true, std::memory_order_release);
+  }
+  wake_all();
+  return {};
+}
+
+// ---- flush and finish ----------------------------------------------------------------------------------------------------
+
+Result<void> Session::flush(Deadline deadline) {
+  const Call call(*this, Side::sending, Step::flush);
+  if (call.refusal()) return *call.refusal();
+  const std::uint64_t target = messages_sent_.load(std::memory_order_relaxed);
+  if (target == 0) return {};
+  flush_target_.store(target,
+                      std::memory_order_relaxed);  // relaxed: read by this thread, and by others only to decide on a wake-up
+  auto flushed = wait_for(Side::sending, Step::flush, deadline, [&] { return try_flush(target); });
+  flush_target_.store(0, std::memory_order_relaxed);
+  return flushed;
+}
+
+Result<void> Session::try_flush(std::uint64_t target) {
+  if (closing_.load(std::memory_order_seq_cst)) return Error{Errc::closed, Step::flush, 0, 0, 0};
+  {
+    const std::lock_guard lock(out_mutex_);
+    if (known_taken_locked() >= target) return {};
+    // Where the peer's count can't be read in shared memory, it is asked to tell; once.
+    if (records_->ring() == nullptr && asked_peer_ != target) {
+      asked_peer_ = target;
+      ask_ = static_cast<std::uint32_t>(target);
+      out_work_.store(true, std::memory_order_release);
+    }
+  }
+  move_out();
+  read_ahead(kAheadMessages, kAheadBytes);
+  move_out();  // the peer may flush, too
+  const std::lock_guard lock(out_mutex_);
+  if (known_taken_locked() >= target) return {};
+  if (const auto end = outgoing_end()) return *end;
+  if (is_peer_gone()) return end_outgoing({Errc::peer_died, Step::flush, 0, 0, 0});
+  return would_block();
+}
+
+// How many of our messages the peer has taken. In a ring it says so in its line, which is believed only if it can be.
+std::uint64_t Session::known_taken_locked() noexcept {
+  if (auto* ring = records_->ring()) (void)note_peer_took(ring->taken_by_peer());
+  return known_taken_.load(std::memory_order_acquire);
+}
+
+Result<void> Session::finish(Deadline deadline) {
+  const Call call(*this, Side::sending, Step::finish);
+  if (call.refusal()) return *call.refusal();
+  return wait_for(Side::sending, Step::finish, deadline, [&] { return try_finish(); });
+}
+
+Result<void> Session::try_finish() {
+  if (closing_.load(std::memory_order_seq_cst)) return Error{Errc::closed, Step::finish, 0, 0, 0};
+  {
+    const std::lock_guard lock(out_mutex_);
+    if (finish_put_) return {};
+    if (const auto end = outgoing_end()) return *end;
+    auto put = move_locked();
+    if (put) put = records_->put_control({.word = Word::finish}, taken_.load(std::memory_order_relaxed));
+    if (put) {
+      finish_put_ = true;
+      return put;
+    }
+    if (put.error().code == Errc::would_block && !is_peer_gone()) return put;
+  }
+  return settle();
+}
+
+}  // namespace sluice::inline v0::core

@@ -1,0 +1,97 @@
+// How a call on a session waits: try, perhaps spin, then announce, look again, sleep; until it has what it wants, or the
+// deadline, an interrupt or a close ends it.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <thread>
+
+#include "core/session.hpp"
+#include "links/system.hpp"
+
+namespace sluice::inline v0::core {
+
+// A call that is in its waiting place: one at a time on each side.
+class Session::Call {
+ public:
+  Call(Session& session, Side side, Step step) noexcept : session_(session), side_(side) {
+    if (session.is_foreign_process()) {
+      refusal_ = Error{Errc::misuse, Step::use_after_fork, 0, 0, 0};
+    } else if (!session.place(side).enter()) {
+      refusal_ = Error{Errc::misuse, step, 0, 0, 0};
+    } else {
+      entered_ = true;
+    }
+  }
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+  ~Call() {
+    if (!entered_) return;
+    session_.place(side_).leave();
+    if (session_.closing_.load(std::memory_order_seq_cst) && side_ != Side::closing) session_.wake(Side::closing);
+  }
+  // Why the call may not be made, if so.
+  [[nodiscard]] const std::optional<Error>& refusal() const noexcept { return refusal_; }
+
+ private:
+  Session& session_;
+  Side side_;
+  bool entered_{false};
+  std::optional<Error> refusal_;
+};
+
+template <class Attempt>
+auto Session::wait_for(Side side, Step step, Deadline deadline, Attempt attempt) -> decltype(attempt()) {
+  auto result = attempt();
+  if (result || result.error().code != Errc::would_block) return result;
+  if (deadline.is_now()) return Error{Errc::would_block, step, 0, 0, 0};
+  if (spin(attempt, deadline, result)) return result;
+  if (auto ready = place(side).start_waiting(*tether_); !ready) return ready.error();
+  result = sleep_between(side, step, deadline, attempt);
+  place(side).stop_waiting();
+  // What this call leaves undone another one that waits has to take over.
+  if (out_work_.load(std::memory_order_acquire)) wake_all();
+  return result;
+}
+
+template <class Attempt>
+auto Session::sleep_between(Side side, Step step, Deadline deadline, Attempt& attempt) -> decltype(attempt()) {
+  while (true) {
+    announce(side);
+    auto result = attempt();
+    if (result || result.error().code != Errc::would_block) return result;
+    if (place(side).take_interrupt()) return Error{Errc::interrupted, step, 0, 0, 0};
+    if (deadline.has_passed()) return Error{Errc::timed_out, step, 0, 0, 0};
+    if (auto woken = sleep_once(side, deadline); !woken) return woken.error();
+  }
+}
+
+// A peer that answers at once is met awake: a sleep and its wake-up cost more than a thousand looks. Only for the ring (a look
+// at a kernel object costs a system call), only where the peer can run meanwhile, and seldom when it was in vain lately.
+template <class Attempt>
+bool Session::spin(Attempt& attempt, Deadline deadline, decltype(std::declval<Attempt&>()())& result) {
+  constexpr auto kSpin = std::chrono::microseconds{20};
+  constexpr int kLooksPerClock = 16;
+  constexpr int kPatience = 4;  // spins in vain, one after the other, before it becomes rare
+  constexpr int kSeldom = 64;   // … and then one of so many waits spins
+  if (traits_.shape != Shape::region || processors_ < 2) return false;
+  const int vain = vain_spins_.load(std::memory_order_relaxed);  // relaxed: a hint
+  if (vain >= kPatience && vain % kSeldom != 0) {
+    vain_spins_.store(vain + 1, std::memory_order_relaxed);
+    return false;
+  }
+  const auto end = deadline.or_earlier(Deadline{kSpin});
+  do {
+    for (int look = 0; look < kLooksPerClock; ++look) {
+      result = attempt();
+      if (result || result.error().code != Errc::would_block) {
+        vain_spins_.store(0, std::memory_order_relaxed);
+        return true;
+      }
+    }
+  } while (!end.has_passed());
+  vain_spins_.store(vain + 1, std::memory_order_relaxed);
+  return false;
+}
+
+}  // namespace sluice::inline v0::core

@@ -1,0 +1,183 @@
+#include "core/stream_records.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace sluice::inline v0::core {
+namespace {
+
+constexpr std::size_t kReadBuffer = std::size_t{64} << 10;  // what one read may bring beyond the payload that is expected
+constexpr std::size_t kMaxControl = 256;                    // no control record of ours is longer than this
+
+}  // namespace
+
+// ---- outgoing ------------------------------------------------------------------------------------------------------------
+
+void StreamRecords::begin_record(const Outgoing& message, std::uint32_t back) {
+  RecordHeader header;
+  header.kind = kind_of_next(!message.started(), message.rest(), kMaxStreamPayload);
+  header.length = static_cast<std::uint32_t>(std::min(message.rest(), kMaxStreamPayload));
+  header.back = back;
+  store_little(header_.data(), pack(header));
+  header_left_ = kHeaderSize;
+  record_left_ = header.length;
+}
+
+Result<bool> StreamRecords::put(Outgoing& message, std::uint32_t back) {
+  if (auto moved = put_control_rest(); !moved) return moved.error();
+  if (header_left_ == 0 && record_left_ == 0) begin_record(message, back);
+  while (header_left_ != 0 || record_left_ != 0) {
+    places_.clear();
+    if (header_left_ != 0) places_.push_back(Bytes{header_}.last(header_left_));
+    message.gather(record_left_, places_);
+    const auto written = link_->write(places_);
+    if (!written) {
+      // Nothing of this message has gone: its header must not stay begun, for another message may come next.
+      if (!message.started()) header_left_ = record_left_ = 0;
+      return written.error();
+    }
+    message.start();
+    const std::size_t of_header = std::min(*written, header_left_);
+    header_left_ -= of_header;
+    record_left_ -= *written - of_header;
+    message.advance(*written - of_header);
+  }
+  return message.rest() == 0;
+}
+
+Result<void> StreamRecords::put_control(const Control& control, std::uint32_t back) {
+  if (auto moved = put_control_rest(); !moved) return moved;
+  if (header_left_ != 0 || record_left_ != 0) return would_block();
+  std::array<std::byte, kHeaderSize + kControlSize> bytes;
+  store_little(bytes.data(), pack({.length = kControlSize, .kind = Kind::control, .back = back}));
+  std::ranges::copy(encode(control), bytes.begin() + kHeaderSize);
+  const Bytes place{bytes};
+  const auto written = link_->write({&place, 1});
+  if (!written) return written.error();
+  // A part of it went out: it counts as written, the rest goes before everything else.
+  control_rest_.assign(bytes.begin() + static_cast<std::ptrdiff_t>(*written), bytes.end());
+  return {};
+}
+
+Result<void> StreamRecords::put_control_rest() {
+  while (!control_rest_.empty()) {
+    const Bytes place{control_rest_};
+    const auto written = link_->write({&place, 1});
+    if (!written) return written.error();
+    control_rest_.erase(control_rest_.begin(), control_rest_.begin() + static_cast<std::ptrdiff_t>(*written));
+  }
+  return {};
+}
+
+// ---- incoming ------------------------------------------------------------------------------------------------------------
+
+void StreamRecords::drop_buffered(std::size_t count) noexcept {
+  buffer_begin_ += count;
+  if (buffer_begin_ == buffer_.size()) {
+    buffer_.clear();
+    buffer_begin_ = 0;
+  }
+}
+
+// Reads once: the payload that is expected straight into the assembly, what follows into the buffer. After a piece of a large
+// message only the next header is read ahead, so that its payload needs no copy either.
+Result<void> StreamRecords::fill() {
+  if (!buffer_.reserve(kReadBuffer)) return Errc::out_of_memory;
+  if (buffer_begin_ != 0) {
+    const std::size_t left = buffered();
+    std::memmove(buffer_.data(), buffer_.data() + buffer_begin_, left);
+    buffer_.resize_down(left);
+    buffer_begin_ = 0;
+  }
+  std::array<std::span<std::byte>, 2> rooms;
+  std::size_t count = 0;
+  const bool into_assembly = record_ && record_->header.kind != Kind::control && record_->left != 0;
+  if (into_assembly) {
+    if (!assembly_.reserve(record_->left)) return Errc::out_of_memory;
+    rooms[count++] = assembly_.bytes().room().first(record_->left);
+  }
+  const bool piece = into_assembly && record_->header.kind == Kind::piece;
+  rooms[count++] = piece ? buffer_.room().first(std::min(kHeaderSize, buffer_.room().size())) : buffer_.room();
+
+  const auto read = link_->read(std::span{rooms}.first(count));
+  if (!read) return read.error();
+  if (*read == 0) {
+    at_end_ = true;
+    return {};
+  }
+  std::size_t of_record = 0;
+  if (into_assembly) {
+    of_record = std::min(*read, record_->left);
+    assembly_.bytes().grow(of_record);
+    record_->left -= of_record;
+  }
+  buffer_.grow(*read - of_record);
+  return {};
+}
+
+// Reads the header of the next record out of the buffer; false if it isn't all there yet.
+Result<bool> StreamRecords::begin_incoming() {
+  if (buffered() < kHeaderSize) return false;
+  const auto header = unpack(load_little<std::uint64_t>(buffer_.data() + buffer_begin_));
+  if (!header || header->handles || header->home) return protocol_error();
+  const bool control = header->kind == Kind::control;
+  if (header->kind == Kind::filler || header->length > (control ? kMaxControl : kMaxStreamPayload)) return protocol_error();
+  if (!control) {
+    if (auto begun = assembly_.begin(header->kind, header->length); !begun) return begun.error();
+  }
+  drop_buffered(kHeaderSize);
+  record_ = Record{*header, header->length};
+  return true;
+}
+
+Result<Incoming> StreamRecords::take_control() {
+  if (buffered() < record_->left) return would_block();
+  const auto control = decode_control({buffer_.data() + buffer_begin_, record_->left});
+  if (!control) return protocol_error();
+  Incoming incoming;
+  incoming.what = Incoming::What::control;
+  incoming.back = record_->header.back;
+  incoming.control = *control;
+  drop_buffered(record_->left);
+  record_.reset();
+  return incoming;
+}
+
+// Moves what the buffer holds of the current record into the assembly.
+Result<void> StreamRecords::take_payload() {
+  const std::size_t there = std::min(buffered(), record_->left);
+  if (there == 0) return {};
+  if (!assembly_.reserve(record_->left) || !assembly_.bytes().append({buffer_.data() + buffer_begin_, there}))
+    return Errc::out_of_memory;
+  drop_buffered(there);
+  record_->left -= there;
+  return {};
+}
+
+Result<Incoming> StreamRecords::take() {
+  while (true) {
+    if (!record_) {
+      const auto begun = begin_incoming();
+      if (!begun) return begun.error();
+    }
+    if (record_ && record_->header.kind == Kind::control) {
+      if (auto control = take_control(); control || control.error().code != Errc::would_block) return control;
+    } else if (record_) {
+      if (auto moved = take_payload(); !moved) return moved.error();
+      if (record_->left == 0) {
+        const std::uint32_t back = record_->header.back;
+        record_.reset();
+        if (!assembly_.is_last()) continue;
+        Incoming incoming;
+        incoming.what = Incoming::What::message;
+        incoming.back = back;
+        incoming.message = assembly_.finish();
+        return incoming;
+      }
+    }
+    if (at_end_) return Incoming{};
+    if (auto filled = fill(); !filled) return filled.error();
+  }
+}
+
+}  // namespace sluice::inline v0::core

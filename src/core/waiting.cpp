@@ -1,0 +1,61 @@
+#include "core/waiting.hpp"
+
+namespace sluice::inline v0::core {
+namespace {
+
+constexpr std::uint64_t kFirstPoint = 0;  // and 1
+constexpr std::uint64_t kTether = 2;      // all of its waitables
+constexpr std::size_t kReadyAtOnce = 8;
+
+}  // namespace
+
+Result<void> WaitingPlace::start_waiting(const links::Tether& tether) {
+  if (!waiter_) {
+    auto waiter = links::Waiter::create();
+    if (!waiter) return waiter.error();
+    for (const auto waitable : tether.waitables()) {
+      if (auto added = waiter->add(waitable, {.readable = true}, kTether); !added) return added;
+    }
+    waiter_.emplace(*std::move(waiter));
+  }
+  // seq_cst: before the caller's next look at what it waits for, and after what others changed before they looked at us
+  waiting_.store(true, std::memory_order_seq_cst);
+  return {};
+}
+
+// Keeps the registration as the point wants it. A point at which nothing is waited for is not registered at all: a hang-up
+// there would wake us again and again.
+Result<void> WaitingPlace::register_point(std::size_t index, WaitingPoint point) {
+  WaitingPoint& now = registered_[index];
+  const std::uint64_t key = kFirstPoint + index;
+  if (point.interest == links::Interest{}) point = {};
+  if (now.waitable == point.waitable && now.interest == point.interest) return {};
+  Result<void> done;
+  if (now.waitable == point.waitable) {
+    done = waiter_->modify(point.waitable, point.interest, key);
+  } else {
+    if (now.waitable) waiter_->remove(now.waitable);
+    now = {};
+    if (point.waitable) done = waiter_->add(point.waitable, point.interest, key);
+  }
+  if (done) now = point;
+  return done;
+}
+
+Result<Woken> WaitingPlace::sleep(std::span<const WaitingPoint> points, Deadline deadline) {
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    if (auto done = register_point(i, points[i]); !done) return done.error();
+  }
+  std::array<links::Ready, kReadyAtOnce> ready;
+  const auto count = waiter_->wait(ready, deadline);
+  if (!count) return count.error();
+  Woken woken;
+  woken.timed_out = *count == 0;
+  for (const auto& one : std::span{ready}.first(*count)) {
+    woken.severed |= one.key == kTether;
+    woken.rung |= one.key < kTether;
+  }
+  return woken;
+}
+
+}  // namespace sluice::inline v0::core

@@ -1,0 +1,73 @@
+// Where a call on a channel waits. Up to three calls may wait at the same time, on three threads: one that receives, one that
+// sends, one that closes. Each has a place of its own; whoever changes what another waits for wakes that one.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include <sluice/deadline.hpp>
+#include <sluice/result.hpp>
+
+#include "core/any_records.hpp"
+#include "links/tether.hpp"
+#include "links/waiter.hpp"
+
+namespace sluice::inline v0::core {
+
+enum class Side : std::uint8_t { receiving, sending, closing };
+inline constexpr std::array kSides{Side::receiving, Side::sending, Side::closing};
+
+// What ended a wait.
+struct Woken {
+  bool timed_out{false};
+  bool rung{false};     // the link has something, or the doorbell rang
+  bool severed{false};  // the tether
+};
+
+class WaitingPlace {
+ public:
+  // One call at a time: false if another one is in it.
+  [[nodiscard]] bool enter() noexcept {
+    // seq_cst: a call enters and then looks whether the channel is closing; close() says so and then looks who is in. One of
+    // the two sees the other. Also acquires what the last call did to this place.
+    return !busy_.exchange(true, std::memory_order_seq_cst);
+  }
+  void leave() noexcept { busy_.store(false, std::memory_order_seq_cst); }
+  [[nodiscard]] bool is_busy() const noexcept { return busy_.load(std::memory_order_seq_cst); }
+
+  // From here until stop_waiting() wake() reaches this place. What was changed under a session's lock before the caller
+  // looks under that lock is seen by that look; what is changed later comes with a wake().
+  Result<void> start_waiting(const links::Tether& tether);
+  void stop_waiting() noexcept { waiting_.store(false, std::memory_order_release); }
+
+  // Sleeps until one of the points is ready, the tether is severed, wake() or the deadline.
+  Result<Woken> sleep(std::span<const WaitingPoint> points, Deadline deadline);
+
+  // Any thread.
+  void wake() noexcept {
+    // seq_cst: together with the store in start_waiting(), see there
+    if (waiting_.load(std::memory_order_seq_cst)) waiter_->wake();
+  }
+
+  // interrupt(): seen once by the call that waits, or by the next one that would.
+  void interrupt() noexcept {
+    interrupted_.store(true, std::memory_order_seq_cst);  // before the look at waiting_ in wake()
+    wake();
+  }
+  [[nodiscard]] bool take_interrupt() noexcept { return interrupted_.exchange(false, std::memory_order_seq_cst); }
+
+ private:
+  Result<void> register_point(std::size_t index, WaitingPoint point);
+
+  std::optional<links::Waiter> waiter_;  // made by the first wait; never changed while waiting_
+  std::array<WaitingPoint, 2> registered_{};
+  std::atomic<bool> busy_{false};
+  std::atomic<bool> waiting_{false};
+  std::atomic<bool> interrupted_{false};
+};
+
+}  // namespace sluice::inline v0::core
