@@ -1,0 +1,252 @@
+// The peer's commands that use the library. All take channel=NAME (default c) and deadline=never|now|MILLISECONDS.
+//
+//   listen [endpoint=] [max_message=] [capacity=]   connect [wait=1] [same]   accept
+//   send count= size=|mixed= [first=] [stream=] [corrupt=NUMBER] [drop=NUMBER] [parts=1]
+//   receive count=|all=1 [size=|mixed=] [first=] [stream=] [into=BYTES] [hold=1] [sizes=1]
+//   release [newest=1]   flush   finish   close   destroy   interrupt   advance   ended   statistics   peer
+//   close-listener   interrupt-listener   drop-all (the destructors of everything)
+#include <algorithm>
+#include <vector>
+
+#include "content.hpp"
+#include "interpreter.hpp"
+
+namespace sluice_test {
+namespace {
+
+using Progress = Interpreter::Progress;
+
+sluice::Options options_of(const Words& words) {
+  sluice::Options options;
+  if (words.has("max_message")) options.max_message = words.number("max_message");
+  if (words.has("capacity")) options.capacity = words.number("capacity");
+  options.wait_for_listener = words.has("wait");
+  return options;
+}
+
+std::uint64_t seed_of(const Interpreter& interpreter, const Words& words) {
+  return interpreter.identity().seed ^ mix(words.number("stream"));
+}
+
+Sizes sizes_of(const Words& words) { return {words.number("size"), words.number("mixed")}; }
+
+Words describe_channel(const sluice::Channel& channel) {
+  Words words;
+  if (channel.peer().process_id) words.set("peer_pid", std::to_string(*channel.peer().process_id));
+  if (channel.peer().user_id) words.set("peer_uid", std::to_string(*channel.peer().user_id));
+  words.set("max_message", channel.traits().max_message);
+  return words;
+}
+
+// ---- meeting -------------------------------------------------------------------------------------------------------------
+
+Words listen(Interpreter& interpreter, const Words& words, const Progress&) {
+  auto listener = sluice::listen(words.text("endpoint", interpreter.identity().endpoint), options_of(words));
+  if (!listener) throw failure_of(listener.error());
+  Words answer;
+  answer.set("endpoint", listener->endpoint());
+  interpreter.keep_listener(std::make_shared<sluice::Listener>(*std::move(listener)));
+  return answer;
+}
+
+Words accept(Interpreter& interpreter, const Words& words, const Progress&) {
+  auto channel = interpreter.listener()->accept(deadline_of(words));
+  if (!channel) throw failure_of(channel.error());
+  auto answer = describe_channel(*channel);
+  interpreter.keep_channel(words, *std::move(channel));
+  return answer;
+}
+
+Words connect(Interpreter& interpreter, const Words& words, const Progress&) {
+  auto channel =
+      sluice::connect(words.text("endpoint", interpreter.identity().endpoint), deadline_of(words), options_of(words));
+  if (!channel) throw failure_of(channel.error());
+  auto answer = describe_channel(*channel);
+  interpreter.keep_channel(words, *std::move(channel));
+  return answer;
+}
+
+// ---- messages ------------------------------------------------------------------------------------------------------------
+
+Words send(Interpreter& interpreter, const Words& words, const Progress& progress) {
+  const auto channel = interpreter.channel(words);
+  const std::uint64_t seed = seed_of(interpreter, words);
+  const Sizes sizes = sizes_of(words);
+  const std::uint64_t first = words.number("first");
+  const std::uint64_t count = words.number("count", 1);
+  std::vector<std::byte> bytes;
+  Words answer;
+  for (std::uint64_t sent = 0; sent < count; ++sent) {
+    const std::uint64_t number = first + sent;
+    if (words.has("drop") && words.number("drop") == number) continue;  // for the harness's own test
+    bytes.resize(sizes.of(seed, number));
+    Content(seed, number).fill(bytes);
+    if (words.has("corrupt") && words.number("corrupt") == number && !bytes.empty()) bytes.back() ^= std::byte{1};
+    const auto done =
+        words.has("parts")
+            ? channel->send({std::span(bytes).first(bytes.size() / 3), std::span(bytes).subspan(bytes.size() / 3)},
+                            deadline_of(words))
+            : channel->send(bytes, deadline_of(words));
+    answer.set("sent", sent + (done ? 1 : 0));
+    if (!done) throw failure_of(done.error(), answer);
+    progress();
+  }
+  return answer;
+}
+
+// Compares one message with what must come; throws what is wrong with it.
+void check(const Words& words, std::uint64_t seed, std::uint64_t number, std::span<const std::byte> bytes) {
+  Words wrong;
+  wrong.set("message", number);
+  if (words.has("size") || words.has("mixed")) {
+    const std::size_t expected = sizes_of(words).of(seed, number);
+    wrong.set("size", bytes.size());
+    wrong.set("expected", expected);
+    if (bytes.size() != expected) throw Failure{"wrong_size", wrong};
+  }
+  const std::size_t at = Content(seed, number).first_difference(bytes);
+  wrong.set("offset", at);
+  if (at != Content::kSame) throw Failure{"wrong_content", wrong};
+}
+
+// One message, into the caller's memory or as a view; its size.
+sluice::Result<std::size_t> receive_one(Interpreter& interpreter, const Words& words, sluice::Channel& channel,
+                                        std::vector<std::byte>& room, std::uint64_t seed, std::uint64_t number) {
+  if (words.has("into")) {
+    room.resize(words.number("into"));
+    auto received = channel.receive_into(room, deadline_of(words));
+    if (!received) return received.error();
+    check(words, seed, number, std::span(room).first(received->size));
+    return received->size;
+  }
+  auto message = channel.receive(deadline_of(words));
+  if (!message) return message.error();
+  check(words, seed, number, message->bytes());
+  const std::size_t size = message->bytes().size();
+  if (words.has("hold")) interpreter.hold(*std::move(message));
+  return size;
+}
+
+Words receive(Interpreter& interpreter, const Words& words, const Progress& progress) {
+  const auto channel = interpreter.channel(words);
+  const std::uint64_t seed = seed_of(interpreter, words);
+  const std::uint64_t first = words.number("first");
+  const bool all = words.has("all");
+  const std::uint64_t count = words.number("count", 1);
+  std::vector<std::byte> room;
+  std::uint64_t received = 0;
+  std::uint64_t total = 0;
+  const auto so_far = [&] {
+    Words answer;
+    answer.set("received", received);
+    answer.set("bytes", total);
+    return answer;
+  };
+  while (all || received < count) {
+    const auto size = receive_one(interpreter, words, *channel, room, seed, first + received);
+    if (!size) {
+      auto answer = so_far();
+      const auto code = size.error().code;
+      if (!all || (code != sluice::Errc::closed && code != sluice::Errc::peer_died)) throw failure_of(size.error(), answer);
+      answer.set("code", sluice::name(code));
+      return answer;
+    }
+    ++received;
+    total += *size;
+    progress();
+  }
+  return so_far();
+}
+
+Words release(Interpreter& interpreter, const Words& words, const Progress&) {
+  interpreter.release_held(words.has("newest"));
+  return {};
+}
+
+// ---- the rest of a channel's life ----------------------------------------------------------------------------------------
+
+using Ending = sluice::Result<void> (sluice::Channel::*)(sluice::Deadline);
+
+template <Ending ending>
+Words end(Interpreter& interpreter, const Words& words, const Progress&) {
+  const auto channel = interpreter.channel(words);
+  if (const auto done = ((*channel).*ending)(deadline_of(words)); !done) throw failure_of(done.error());
+  return {};
+}
+
+Words destroy(Interpreter& interpreter, const Words& words, const Progress&) {
+  interpreter.take_channel(words).reset();
+  return {};
+}
+
+Words interrupt(Interpreter& interpreter, const Words& words, const Progress&) {
+  interpreter.channel(words)->interrupt();
+  return {};
+}
+
+Words advance(Interpreter& interpreter, const Words& words, const Progress&) {
+  interpreter.channel(words)->advance();
+  return {};
+}
+
+Words ended(Interpreter& interpreter, const Words& words, const Progress&) {
+  Words answer;
+  const auto error = interpreter.channel(words)->ended();
+  answer.set("code", error ? sluice::name(error->code) : std::string_view("none"));
+  return answer;
+}
+
+Words statistics(Interpreter& interpreter, const Words& words, const Progress&) {
+  const auto counted = interpreter.channel(words)->statistics();
+  Words answer;
+  answer.set("messages_sent", counted.messages_sent);
+  answer.set("messages_received", counted.messages_received);
+  answer.set("bytes_sent", counted.bytes_sent);
+  answer.set("bytes_received", counted.bytes_received);
+  answer.set("known_taken", counted.known_taken);
+  answer.set("unknown", counted.unknown);
+  return answer;
+}
+
+Words close_listener(Interpreter& interpreter, const Words&, const Progress&) {
+  interpreter.listener()->close();
+  interpreter.keep_listener(nullptr);
+  return {};
+}
+
+Words drop_all(Interpreter& interpreter, const Words&, const Progress&) {
+  interpreter.drop_everything();
+  return {};
+}
+
+Words interrupt_listener(Interpreter& interpreter, const Words&, const Progress&) {
+  interpreter.listener()->interrupt();
+  return {};
+}
+
+}  // namespace
+
+const CommandTable& channel_commands() {
+  static const CommandTable table{
+      {"listen", listen},
+      {"accept", accept},
+      {"connect", connect},
+      {"send", send},
+      {"receive", receive},
+      {"release", release},
+      {"flush", end<&sluice::Channel::flush>},
+      {"finish", end<&sluice::Channel::finish>},
+      {"close", end<&sluice::Channel::close>},
+      {"destroy", destroy},
+      {"interrupt", interrupt},
+      {"advance", advance},
+      {"ended", ended},
+      {"statistics", statistics},
+      {"close-listener", close_listener},
+      {"interrupt-listener", interrupt_listener},
+      {"drop-all", drop_all},
+  };
+  return table;
+}
+
+}  // namespace sluice_test

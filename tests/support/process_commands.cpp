@@ -1,0 +1,206 @@
+// The peer's commands about its own process: forks, descriptors, memory, kill points. In a peer that is only a thread of the
+// test they answer `one_process`.
+//
+//   mark-descriptors        remembers what is open now            leaked-descriptors   what is open besides
+//   fork-and-sleep          a child that lives on (at most 60 s): child=PID
+//   use-in-child            a forked child uses the channel, and drops it: what each call answered
+//   exec-and-list           a child by fork and exec, with whatever it inherits: descriptors=
+//   hold-memory bytes=      touches that much                     signals              caught= ignored= blocked=
+//   points                  NAME=COUNT …                          arm-point name= count= signal=
+//   leak-descriptor, be-busy   for the harness's own tests        exit [code=]         without destructors
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "fault_points.hpp"
+#include "interpreter.hpp"
+#include "process.hpp"
+
+namespace sluice_test {
+namespace {
+
+using Progress = Interpreter::Progress;
+constexpr unsigned kChildLifetime = 60;  // seconds: an orphan of a failed test goes by itself
+
+// What stands in a value of an answer instead of a blank.
+std::string without_blanks(std::string text) {
+  for (char& letter : text)
+    if (letter == ' ' || letter == '\n') letter = '_';
+  return text;
+}
+
+std::string listed(const std::map<int, std::string>& descriptors) {
+  std::string list;
+  for (const auto& [fd, target] : descriptors) list += std::to_string(fd) + ":" + without_blanks(target) + ";";
+  return list;
+}
+
+std::map<int, std::string>& marked_descriptors() {
+  static std::map<int, std::string> marked;
+  return marked;
+}
+
+Words mark_descriptors(Interpreter&, const Words&, const Progress&) {
+  marked_descriptors() = descriptors_of(getpid());
+  return {};
+}
+
+Words leaked_descriptors(Interpreter&, const Words&, const Progress&) {
+  auto open = descriptors_of(getpid());
+  for (const auto& [fd, target] : marked_descriptors())
+    if (const auto found = open.find(fd); found != open.end() && found->second == target) open.erase(found);
+  Words answer;
+  answer.set("count", open.size());
+  answer.set("list", listed(open));
+  return answer;
+}
+
+Words fork_and_sleep(Interpreter& interpreter, const Words&, const Progress&) {
+  const pid_t child = fork();
+  if (child == 0) {
+    close(interpreter.control());  // the test must see the end of its peer, not of this child
+    alarm(kChildLifetime);
+    while (true) pause();
+  }
+  Words answer;
+  answer.set("child", static_cast<std::uint64_t>(child));
+  return answer;
+}
+
+// Runs `in_child` in a forked child; what it wrote, as words.
+template <class Work>
+Words from_child(Work in_child) {
+  std::array<int, 2> ends{};
+  if (pipe2(ends.data(), O_CLOEXEC) != 0) throw Failure{"pipe", {}};
+  const pid_t child = fork();
+  if (child == 0) {
+    close(ends[0]);
+    alarm(kChildLifetime);
+    in_child(ends[1]);
+    _exit(0);
+  }
+  close(ends[1]);
+  std::string text;
+  std::array<char, 4096> room{};
+  ssize_t got = 0;
+  while ((got = read(ends[0], room.data(), room.size())) > 0) text.append(room.data(), static_cast<std::size_t>(got));
+  close(ends[0]);
+  int status = 0;
+  waitpid(child, &status, 0);
+  Words answer(text);
+  answer.set("status", static_cast<std::uint64_t>(status));
+  return answer;
+}
+
+std::string code_of(const auto& result) { return result ? "ok" : std::string(sluice::name(result.error().code)); }
+
+Words use_in_child(Interpreter& interpreter, const Words& words, const Progress&) {
+  auto channel = interpreter.channel(words);
+  return from_child([&](int out) {
+    Words said;
+    const auto soon = std::chrono::seconds(1);
+    std::array<std::byte, 16> room{};
+    said.set("send", code_of(channel->send(room, soon)));
+    said.set("receive", code_of(channel->receive(soon)));
+    said.set("receive_into", code_of(channel->receive_into(room, soon)));
+    said.set("flush", code_of(channel->flush(soon)));
+    said.set("finish", code_of(channel->finish(soon)));
+    said.set("close", code_of(channel->close(soon)));
+    const sluice::Channel dropped = std::move(*channel);  // its destructor must disturb nobody
+    const std::string line = said.line();
+    (void)!write(out, line.data(), line.size());
+  });
+}
+
+Words exec_and_list(Interpreter&, const Words&, const Progress&) {
+  const std::string program = program_folder() + "/sluice-test-peer";
+  return from_child([&](int out) {
+    dup2(out, STDOUT_FILENO);
+    execl(program.c_str(), program.c_str(), "list-descriptors", "-", "0", static_cast<char*>(nullptr));
+  });
+}
+
+Words hold_memory(Interpreter&, const Words& words, const Progress& progress) {
+  const std::size_t size = words.number("bytes");
+  void* memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) throw Failure{"out_of_memory", {}};
+  constexpr std::size_t kPage = 4096;
+  constexpr std::size_t kPagesBetween = 4096;
+  for (std::size_t at = 0; at < size; at += kPage) {
+    static_cast<volatile char*>(memory)[at] = 1;
+    if (at / kPage % kPagesBetween == 0) progress();
+  }
+  return {};
+}
+
+Words signals(Interpreter&, const Words&, const Progress&) {
+  Words answer;
+  answer.set("caught", status_field(getpid(), "SigCgt"));
+  answer.set("ignored", status_field(getpid(), "SigIgn"));
+  answer.set("blocked", status_field(getpid(), "SigBlk"));
+  return answer;
+}
+
+Words points(Interpreter&, const Words&, const Progress&) {
+  Words answer;
+  for (const auto& [name, count] : fault_points::passed()) answer.set(name, count);
+  return answer;
+}
+
+Words arm_point(Interpreter&, const Words& words, const Progress&) {
+  fault_points::arm(words.text("name", "*"), words.number("count", 1), static_cast<int>(words.number("signal", SIGKILL)));
+  return {};
+}
+
+Words leak_descriptor(Interpreter&, const Words&, const Progress&) {
+  Words answer;
+  answer.set("descriptor", static_cast<std::uint64_t>(open("/dev/null", O_RDONLY)));
+  return answer;
+}
+
+Words be_busy(Interpreter&, const Words&, const Progress&) {
+  // What a peer with a time-out of its own looks like.
+  std::thread([] {
+    while (true) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }).detach();
+  return {};
+}
+
+Words exit_now(Interpreter&, const Words& words, const Progress&) { _exit(static_cast<int>(words.number("code"))); }
+
+Interpreter::Command in_own_process(Interpreter::Command command) {
+  return [command = std::move(command)](Interpreter& interpreter, const Words& words, const Progress& progress) {
+    if (!interpreter.identity().own_process) throw Failure{"one_process", {}};
+    return command(interpreter, words, progress);
+  };
+}
+
+}  // namespace
+
+const CommandTable& process_commands() {
+  static const CommandTable table{
+      {"mark-descriptors", in_own_process(mark_descriptors)},
+      {"leaked-descriptors", in_own_process(leaked_descriptors)},
+      {"fork-and-sleep", in_own_process(fork_and_sleep)},
+      {"use-in-child", in_own_process(use_in_child)},
+      {"exec-and-list", in_own_process(exec_and_list)},
+      {"hold-memory", in_own_process(hold_memory)},
+      {"signals", in_own_process(signals)},
+      {"points", in_own_process(points)},
+      {"arm-point", in_own_process(arm_point)},
+      {"leak-descriptor", in_own_process(leak_descriptor)},
+      {"be-busy", in_own_process(be_busy)},
+      {"exit", in_own_process(exit_now)},
+  };
+  return table;
+}
+
+}  // namespace sluice_test

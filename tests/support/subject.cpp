@@ -1,0 +1,88 @@
+#include "subject.hpp"
+
+#include <algorithm>
+#include <array>
+#include <span>
+
+#include "links/mechanism.hpp"
+
+namespace sluice_test {
+namespace {
+
+// The options table: variants of a mechanism, and what a test must know of its limits. A mechanism that isn't named here is
+// tested as it is by default.
+struct Variant {
+  std::string_view mechanism;
+  std::string_view suffix{};  // of the label
+  std::string_view options{};
+  std::string_view place{};
+  bool shares_user_limit{false};
+  bool grows_with_clients{true};
+  std::uint64_t bytes_a_second{0};
+};
+
+constexpr std::uint64_t kSlow = 2 << 20;  // one byte a call
+
+constexpr auto kVariants = std::to_array<Variant>({
+    {.mechanism = "unix", .place = "{folder}/meet"},
+    {.mechanism = "unix", .suffix = "abstract", .place = "@{unique}"},
+    {.mechanism = "mq", .place = "/{unique}", .shares_user_limit = true, .grows_with_clients = false},
+    {.mechanism = "inproc", .suffix = "stream", .options = "link=stream"},
+    {.mechanism = "inproc", .suffix = "packets", .options = "link=packets"},
+    {.mechanism = "inproc", .suffix = "region", .options = "link=region"},
+    {.mechanism = "inproc", .suffix = "chop", .options = "link=stream&chop=1", .bytes_a_second = kSlow},
+    {.mechanism = "inproc", .suffix = "outbox", .options = "link=stream&outbox=4096"},
+    {.mechanism = "inproc", .suffix = "tiny", .options = "link=packets&packet=512&depth=2"},
+    {.mechanism = "inproc", .suffix = "foreign", .options = "link=packets&deliver=foreign"},
+    {.mechanism = "inproc", .suffix = "unknown", .options = "link=packets&send=unknown"},
+    {.mechanism = "inproc", .suffix = "blocking", .options = "link=packets&send=blocking"},
+    {.mechanism = "inproc", .suffix = "backed", .options = "link=region&backed=262144"},
+});
+
+void replace_all(std::string& text, std::string_view what, std::string_view by) {
+  for (auto at = text.find(what); at != text.npos; at = text.find(what, at + by.size())) text.replace(at, what.size(), by);
+}
+
+std::vector<Subject> make_subjects() {
+  std::vector<Subject> all;
+  for (const auto& row : sluice::links::table()) {
+    if (sluice::links::find_mechanism(row.name) == nullptr) continue;
+    const auto of_this = [&](const Variant& variant) { return variant.mechanism == row.name; };
+    if (std::ranges::none_of(kVariants, of_this))
+      all.push_back({.label = std::string(row.name), .mechanism = std::string(row.name)});
+    for (const auto& variant : kVariants) {
+      if (!of_this(variant)) continue;
+      std::string label(row.name);
+      if (!variant.suffix.empty()) label.append("-").append(variant.suffix);
+      all.push_back({label, std::string(row.name), std::string(variant.options), std::string(variant.place),
+                     variant.shares_user_limit, variant.grows_with_clients, variant.bytes_a_second});
+    }
+  }
+  return all;
+}
+
+}  // namespace
+
+std::string Subject::endpoint(const std::string& folder, const std::string& unique) const {
+  std::string where = place;
+  if (where.empty()) where = sluice::links::find_mechanism(mechanism)->probe_where(unique);
+  replace_all(where, "{folder}", folder);
+  replace_all(where, "{unique}", unique);
+  std::string text = mechanism + ":" + where;
+  if (!options.empty()) text += "?" + options;
+  return text;
+}
+
+const std::vector<Subject>& subjects() {
+  static const std::vector<Subject> all = make_subjects();
+  return all;
+}
+
+sluice::MechanismInfo row_of(const Subject& subject) {
+  static const std::vector<sluice::MechanismInfo> rows = sluice::mechanisms();
+  for (const auto& row : rows)
+    if (row.name == subject.mechanism) return row;
+  return {};
+}
+
+}  // namespace sluice_test

@@ -1,0 +1,34 @@
+// What is tested: every mechanism that is built in, in the variants of the options table (subject.cpp). Nothing else in the
+// tests knows a mechanism by name.
+#pragma once
+
+#include <sluice/sluice.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sluice_test {
+
+struct Subject {
+  std::string label;                // "unix", "inproc-packets": letters, digits and hyphens
+  std::string mechanism;            // the word before the colon
+  std::string options{};            // of the endpoint's text: "link=stream&chop=1", or empty
+  std::string place{};              // how `where` is written: {folder}, {unique}; empty: as the mechanism's own probe does
+  bool shares_user_limit{false};    // its system objects come out of a limit that all processes of the user share
+  bool grows_with_clients{true};    // as many clients as one asks for; else until the shared limit is reached
+  std::uint64_t bytes_a_second{0};  // roughly, where it is slow: big tests take less; 0: fast
+
+  // A place to meet, of its own.
+  [[nodiscard]] std::string endpoint(const std::string& folder, const std::string& unique) const;
+};
+
+// All subjects of this build, in the order of the table of mechanisms.
+[[nodiscard]] const std::vector<Subject>& subjects();
+
+// The row of the table of mechanisms, asked for once for each program.
+[[nodiscard]] sluice::MechanismInfo row_of(const Subject& subject);
+
+}  // namespace sluice_test
