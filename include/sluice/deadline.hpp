@@ -27,8 +27,8 @@ class Deadline {
   [[nodiscard]] Clock::duration remaining() const noexcept {
     if (is_never()) return Clock::duration::max();
     if (is_now()) return Clock::duration::zero();
-    const auto left = when_ - Clock::now();
-    return left < Clock::duration::zero() ? Clock::duration::zero() : left;
+    const auto now = Clock::now();
+    return when_ <= now ? Clock::duration::zero() : when_ - now;
   }
 
   [[nodiscard]] constexpr Clock::time_point time_point() const noexcept { return when_; }
@@ -37,10 +37,11 @@ class Deadline {
   [[nodiscard]] constexpr Deadline or_earlier(Deadline other) const noexcept { return when_ <= other.when_ ? *this : other; }
 
  private:
-  // Durations beyond what the clock can hold (hours::max() …) mean never.
+  // Durations beyond what the clock can hold (hours::max() …) mean never; zero and negative ones have passed at once.
   template <class Rep, class Period>
   static Clock::time_point after(std::chrono::duration<Rep, Period> wait) noexcept {
     const auto start = Clock::now();
+    if (!(wait > wait.zero())) return start;  // also what is no number
     const std::chrono::duration<double> room = Clock::time_point::max() - start;
     if (std::chrono::duration<double>(wait) >= room) return Clock::time_point::max();
     return start + std::chrono::ceil<Clock::duration>(wait);

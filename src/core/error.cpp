@@ -74,6 +74,8 @@ bool fits(const Sentence& sentence, const Error& error) noexcept {
       return error.first == kFeaturesMissing;
     case When::in_text:
       return error.first >= 0;
+    case When::system:
+      return error.os_code != 0;
   }
   return false;
 }
@@ -94,7 +96,8 @@ std::string digits(Number number, int base = 10) {
 std::string versions(std::int64_t packed) {
   const std::int64_t lowest = packed >> 16 & 0xFFFF;
   const std::int64_t highest = packed & 0xFFFF;
-  return digits(lowest) + " to " + digits(highest);
+  if (lowest == highest) return "version " + digits(lowest);
+  return "versions " + digits(lowest) + " to " + digits(highest);
 }
 
 std::string value_of(std::string_view placeholder, const Error& error, std::string_view endpoint) {
@@ -105,7 +108,7 @@ std::string value_of(std::string_view placeholder, const Error& error, std::stri
   if (placeholder == "first versions") return versions(error.first);
   if (placeholder == "second versions") return versions(error.second);
   const auto option = option_in(endpoint, error.first);
-  return option ? "'" + std::string(*option) + "'" : "number " + digits(error.first + 1) + " of the text";
+  return option ? "'" + std::string(*option) + "'" : "number " + digits(static_cast<std::uint64_t>(error.first) + 1) + " of the text";
 }
 
 // Fills in what stands in { } and keeps or drops what stands in [ ].

@@ -55,6 +55,7 @@ enum class When : std::uint8_t {
   versions,  // `first` and `second` are different pairs of protocol versions
   features,  // `first` is -1: `second` are the features that are missing
   in_text,   // `first` counts an option of the endpoint's text
+  system,    // the system itself said so: it gave a code
 };
 
 struct Sentence {
@@ -64,6 +65,14 @@ struct Sentence {
   std::string_view cause;
   std::string_view mend;
 };
+
+// What three steps have in common.
+inline constexpr std::string_view kFolderNotWritable = "the folder is not writable by this user";
+inline constexpr std::string_view kOtherFolder = "choose another folder, or have its permissions changed";
+inline constexpr std::string_view kNameOfSomebodyElse = "the name belongs to somebody else";
+inline constexpr std::string_view kOtherName = "choose another one";
+inline constexpr std::string_view kNoFolder = "its folder doesn't exist";
+inline constexpr std::string_view kMakeFolder = "create the folder, or choose another";
 
 inline constexpr auto kSentences = std::to_array<Sentence>({
     {Errc::closed, Step::accept, When::always, "the listener was closed", "listen again to serve more peers"},
@@ -138,14 +147,12 @@ inline constexpr auto kSentences = std::to_array<Sentence>({
     {Errc::access_denied, Step::find_runtime_folder, When::always,
      "the runtime folder belongs to somebody else, or others may write to it",
      "set SLUICE_RUNTIME_DIR to a folder of this user with mode 0700, for both processes"},
-    {Errc::access_denied, Step::take_name, When::always,
-     "the name belongs to somebody else, or its folder is not writable by this user", "choose another name or folder"},
-    {Errc::access_denied, Step::bind_name, When::always,
-     "the folder is not writable by this user, or the name there is somebody else's",
-     "choose another folder or name, or have the folder's permissions changed"},
-    {Errc::access_denied, Step::listen, When::always,
-     "the folder is not writable by this user, or the name there is somebody else's",
-     "choose another folder or name, or have the folder's permissions changed"},
+    {Errc::access_denied, Step::take_name, When::system, kFolderNotWritable, kOtherFolder},
+    {Errc::access_denied, Step::bind_name, When::system, kFolderNotWritable, kOtherFolder},
+    {Errc::access_denied, Step::listen, When::system, kFolderNotWritable, kOtherFolder},
+    {Errc::access_denied, Step::take_name, When::always, kNameOfSomebodyElse, kOtherName},
+    {Errc::access_denied, Step::bind_name, When::always, kNameOfSomebodyElse, kOtherName},
+    {Errc::access_denied, Step::listen, When::always, kNameOfSomebodyElse, kOtherName},
     {Errc::access_denied, Step::connect, When::always, "the listener belongs to another user, or refuses this one",
      "run both as one user, or let the listener allow=anyone"},
     {Errc::access_denied, Step::identify_peer, When::always, "the process at the other end belongs to another user",
@@ -162,9 +169,9 @@ inline constexpr auto kSentences = std::to_array<Sentence>({
      "`sluice mechanisms` lists those that exist"},
     {Errc::not_found, Step::find_runtime_folder, When::always, "the runtime folder doesn't exist",
      "create it, or set SLUICE_RUNTIME_DIR to one that does"},
-    {Errc::not_found, Step::take_name, When::always, "its folder doesn't exist", "create the folder, or choose another"},
-    {Errc::not_found, Step::bind_name, When::always, "its folder doesn't exist", "create the folder, or choose another"},
-    {Errc::not_found, Step::listen, When::always, "its folder doesn't exist", "create the folder, or choose another"},
+    {Errc::not_found, Step::take_name, When::always, kNoFolder, kMakeFolder},
+    {Errc::not_found, Step::bind_name, When::always, kNoFolder, kMakeFolder},
+    {Errc::not_found, Step::listen, When::always, kNoFolder, kMakeFolder},
     {Errc::not_found, {}, When::always, "it doesn't exist", "check the name"},
 
     // getrlimit(2), RLIMIT_MSGQUEUE: counted for each user, over all its processes.
@@ -188,8 +195,7 @@ inline constexpr auto kSentences = std::to_array<Sentence>({
      "close channels that are not needed, or raise the limit (descriptors: `ulimit -n`)"},
 
     {Errc::protocol_error, Step::hello, When::versions,
-     "the peer speaks versions {first versions} of the protocol, and this library {second versions}",
-     "bring both to the same release"},
+     "the peer speaks {first versions} of the protocol, and this library {second versions}", "bring both to the same release"},
     {Errc::protocol_error, Step::hello, When::features,
      "the peer requires features that this library doesn't have (bits {second})", "bring both to the same release"},
     {Errc::protocol_error, Step::hello, When::always, "the other side doesn't speak Sluice's protocol",
