@@ -1,0 +1,65 @@
+// unix:/path: a stream socket at a path. Everything the other mechanisms need a lobby for, a Unix socket has of its own:
+// accept, the peer's identity, a hang-up. It stands on os/ for the socket and its file, and promises whole streams of bytes,
+// handles with them, and that the file's name is taken over from the dead and from nobody else.
+#include <sys/stat.h>
+
+#include "links/mechanism.hpp"
+#include "os/name_lock.hpp"
+#include "os/names.hpp"
+#include "os/runtime_folder.hpp"
+#include "os/socket_meeting.hpp"
+
+namespace sluice::inline v0::mechanism {
+namespace {
+
+// @name, in the abstract namespace of Linux, is not written yet.
+Result<void> check(const links::Place& place, Step step) {
+  if (place.where.starts_with('@')) return Error{Errc::not_supported, step, 0, 0, 0};
+  return {};
+}
+
+// What stands for a path in the runtime folder: two paths that lead to one file have one lock.
+Result<std::string> identity_of(const os::SocketFile& file) {
+  struct stat status{};
+  if (::fstat(static_cast<int>(file.folder().handle.native()), &status) != 0)
+    return Error{Errc::not_found, Step::take_name, errno, 0, 0};
+  return "path:" + std::to_string(status.st_dev) + ':' + std::to_string(status.st_ino) + ':' + file.name();
+}
+
+class Unix final : public links::Mechanism {
+ public:
+  [[nodiscard]] Result<std::unique_ptr<links::Acceptor>> listen(const links::Place& place) const override {
+    if (auto checked = check(place, Step::listen); !checked) return checked.error();
+    auto file = os::SocketFile::at(place.where, Step::bind_name);
+    if (!file) return file.error();
+    const auto identity = identity_of(*file);
+    if (!identity) return identity.error();
+    auto folder = os::open_runtime_folder(os::Missing::make);
+    if (!folder) return folder.error();
+    auto lock = os::NameLock::take(*std::move(folder), os::short_name("unix", *identity) + ".lock", *identity);
+    if (!lock) return lock.error();
+    auto socket = os::ListeningSocket::listen(*std::move(file), *std::move(lock), {.plain = *identity}, place.allow);
+    if (!socket) return socket.error();
+    return os::make_socket_acceptor(*std::move(socket), place.where, place.allow);
+  }
+
+  [[nodiscard]] Result<std::unique_ptr<links::Dialer>> dial(const links::Place& place) const override {
+    if (auto checked = check(place, Step::connect); !checked) return checked.error();
+    return os::make_socket_dialer([path = place.where] { return os::SocketFile::at(path, Step::connect); }, place.allow);
+  }
+
+  [[nodiscard]] std::string probe_where(std::string_view unique) const override {
+    // The folder is made when the lock is taken; the socket's own folder must be there before.
+    (void)os::open_runtime_folder(os::Missing::make);
+    return os::runtime_folder_path() + "/probe-" + std::string{unique} + ".sock";
+  }
+};
+
+}  // namespace
+
+const links::Mechanism& unix_mechanism() {
+  static const Unix mechanism;
+  return mechanism;
+}
+
+}  // namespace sluice::inline v0::mechanism
