@@ -1,0 +1,59 @@
+// sluice: the command. Reads the command line, runs the subcommand that it names, and turns whatever happens into an exit
+// status: 0 done, 1 failed, 2 wrong usage, 3 timed out, 4 the peer died.
+#include <cstdio>
+#include <new>
+
+#include "command.hpp"
+#include "report.hpp"
+#include "version.hpp"
+
+namespace {
+
+using tool::Exit;
+
+constexpr const char* kFooter =
+    "Exit status: 0 done, 1 failed, 2 wrong usage, 3 timed out, 4 the peer died.\n"
+    "\n"
+    "Examples:\n"
+    "  sluice mechanisms                                 what this machine has\n"
+    "  sluice receive unix:/tmp/meet --into downloads    in one terminal\n"
+    "  sluice send unix:/tmp/meet film.mkv               in another, in any order\n"
+    "\n"
+    "sluice COMMAND --help tells more.";
+
+// Output that never reached its file or pipe is a failure, whatever the subcommand thinks.
+Exit flushed(Exit exit) {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return exit;
+  tool::complain("standard output can't be written");
+  return exit == Exit::done ? Exit::failed : exit;
+}
+
+Exit run_command_line(int argc, char** argv) {
+  CLI::App app{"One message channel over every native IPC mechanism.", "sluice"};
+  app.footer(kFooter);
+  app.require_subcommand(1);
+  app.get_formatter()->column_width(30);
+  app.set_version_flag("--version", tool::version_text, "Print version, commit and the mechanisms built in");
+
+  tool::Run run;
+  tool::add_mechanisms(app, run);
+  tool::add_send(app, run);
+  tool::add_receive(app, run);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& problem) {
+    return app.exit(problem) == 0 ? Exit::done : Exit::wrong_usage;
+  }
+  return run();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return static_cast<int>(flushed(run_command_line(argc, argv)));
+  } catch (const std::bad_alloc&) {
+    tool::complain("out of memory");
+    return static_cast<int>(Exit::failed);
+  }
+}

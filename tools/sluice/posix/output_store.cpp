@@ -1,0 +1,36 @@
+// Standard output as a store, by write(2), so that the sender's confirmation means: the next program's pipe has taken it.
+#include <fmt/format.h>
+
+#include <csignal>
+
+#include "posix/file.hpp"
+#include "store.hpp"
+
+namespace tool {
+
+namespace {
+
+class OutputStore final : public Store {
+ public:
+  std::expected<void, Refusal> begin(std::string_view) override { return {}; }
+
+  std::expected<void, Refusal> write(std::span<const std::byte> bytes) override {
+    if (const int code = posix::write_all(STDOUT_FILENO, bytes))
+      return std::unexpected(
+          Refusal{transfer::Reason::write, fmt::format("can't write it to standard output: {}", system_text(code))});
+    return {};
+  }
+
+  std::expected<void, Refusal> keep() override { return {}; }
+  void discard() noexcept override {}
+};
+
+}  // namespace
+
+std::unique_ptr<Store> make_output_store() {
+  // A reader that left is an answer to the sender (EPIPE), not the end of this process.
+  (void)std::signal(SIGPIPE, SIG_IGN);
+  return std::make_unique<OutputStore>();
+}
+
+}  // namespace tool
