@@ -1,0 +1,54 @@
+#include "os/handles.hpp"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <string>
+#include <string_view>
+
+#include "os/failure.hpp"
+
+namespace sluice::inline v0::os {
+namespace {
+
+int number(const links::Descriptor& descriptor) noexcept { return static_cast<int>(descriptor.native()); }
+
+}  // namespace
+
+bool is_eventfd(const links::Descriptor& handle) {
+  constexpr std::string_view kTarget = "anon_inode:[eventfd]";  // proc(5), /proc/PID/fd
+  std::array<char, kTarget.size() + 1> target{};
+  const std::string link = "/proc/self/fd/" + std::to_string(number(handle));
+  const ssize_t size = ::readlink(link.c_str(), target.data(), target.size());
+  if (size >= 0) return std::string_view{target.data(), static_cast<std::size_t>(size)} == kTarget;
+  // Without /proc: an object without a name has no type, everything that could make a write wait has one.
+  struct stat status{};
+  return errno == ENOENT && ::fstat(number(handle), &status) == 0 && (status.st_mode & S_IFMT) == 0;
+}
+
+bool is_shared_memory(const links::Descriptor& handle, std::size_t size) {
+  struct stat status{};
+  struct statfs system{};
+  if (::fstat(number(handle), &status) != 0 || ::fstatfs(number(handle), &system) != 0) return false;
+  return S_ISREG(status.st_mode) && status.st_size >= 0 && static_cast<std::size_t>(status.st_size) == size &&
+         (system.f_type == TMPFS_MAGIC || system.f_type == RAMFS_MAGIC) &&
+         (::fcntl(number(handle), F_GETFL) & O_ACCMODE) == O_RDWR;
+}
+
+bool set_nonblocking(const links::Descriptor& handle) noexcept {
+  const int flags = ::fcntl(number(handle), F_GETFL);
+  return flags >= 0 && ::fcntl(number(handle), F_SETFL, flags | O_NONBLOCK) == 0;
+}
+
+Result<links::Descriptor> duplicate(const links::Descriptor& handle, Step step) {
+  links::Descriptor second{::fcntl(number(handle), F_DUPFD_CLOEXEC, 0)};
+  if (!second) return failure(errno, step);
+  return second;
+}
+
+}  // namespace sluice::inline v0::os

@@ -1,0 +1,56 @@
+// SharedRegion: memory that two processes have mapped, with a doorbell at each end, as a RegionLink. Where the memory comes
+// from (a named object, a file, a memfd) is the mechanism's business.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include <sluice/result.hpp>
+
+#include "links/descriptor.hpp"
+#include "links/meeting.hpp"
+#include "links/region_link.hpp"
+#include "os/doorbell.hpp"
+#include "os/mapping.hpp"
+
+namespace sluice::inline v0::os {
+
+class SharedRegion final : public links::RegionLink {
+ public:
+  // A ring's capacity for a wish in bytes (0: the default, 4 MiB): the next power of two that a region can have. limit_reached
+  // (Step::make_region; first: the wish, second: the most) above that.
+  static Result<std::size_t> capacity_for(std::size_t wish) noexcept;
+
+  // The listener's side: sizes `object`, which must be new and empty, for rings of `capacity` bytes, backs the beginning with
+  // memory, maps it and makes the bells. limit_reached: the file system or the process has no more.
+  static Result<std::unique_ptr<SharedRegion>> make(links::Descriptor object, std::size_t capacity);
+  // What the other side needs for take().
+  [[nodiscard]] Result<links::Offer> offer() const;
+
+  // The other side: checks that the offer is one of offer()'s, and maps it. protocol_error (Step::offer) if it isn't.
+  static Result<std::unique_ptr<SharedRegion>> take(links::Offer offer);
+
+  [[nodiscard]] std::span<std::byte> memory() const override { return mapping_.memory(); }
+  [[nodiscard]] bool is_maker() const override { return is_maker_; }
+  Result<void> reserve(std::size_t offset, std::size_t size) override;
+  void ring() noexcept override { peer_bell_.ring(); }
+  void silence() noexcept override { own_bell_.silence(); }
+  [[nodiscard]] links::Waitable bell() const override { return own_bell_.waitable(); }
+
+ private:
+  SharedRegion(links::Descriptor object, Mapping mapping, Doorbell own_bell, Doorbell peer_bell, bool is_maker) noexcept;
+  // Maps the object and backs its head and the first stretch of each ring.
+  static Result<std::unique_ptr<SharedRegion>> open(links::Descriptor object, std::size_t capacity, Doorbell own_bell,
+                                                    Doorbell peer_bell, bool is_maker);
+
+  links::Descriptor object_;
+  Mapping mapping_;
+  Doorbell own_bell_;
+  Doorbell peer_bell_;
+  bool is_maker_;
+};
+
+}  // namespace sluice::inline v0::os
