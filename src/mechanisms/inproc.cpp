@@ -24,6 +24,7 @@
 #include "mechanisms/inproc_registry.hpp"
 #include "mechanisms/inproc_stream.hpp"
 #include "mechanisms/inproc_variant.hpp"
+#include "os/self.hpp"
 
 namespace sluice::inline v0::mechanism {
 namespace inproc {
@@ -113,6 +114,7 @@ Result<Ends> make_ends(const Variant& variant) {
 
 links::Meeting make_meeting(links::AnyLink link) {
   links::Meeting meeting;
+  meeting.peer = os::this_process();
   meeting.link = std::move(link);
   meeting.tether = std::make_unique<links::NoTether>();
   meeting.one_process = true;
@@ -151,12 +153,13 @@ class InprocAcceptor final : public links::Acceptor {
 
 class InprocDialer final : public links::Dialer {
  public:
-  InprocDialer(Registry& registry, std::string name, std::optional<Variant> variant) noexcept
-      : registry_(registry), name_(std::move(name)), variant_(std::move(variant)) {}
+  InprocDialer(std::string name, std::optional<Variant> variant) noexcept
+      : name_(std::move(name)), variant_(std::move(variant)) {}
 
   Result<links::Meeting> connect() override {
-    const std::lock_guard lock(registry_.mutex);
-    Rendezvous* rendezvous = registry_.find(name_);
+    Registry& registry = Registry::instance();
+    const std::lock_guard lock(registry.mutex);
+    Rendezvous* rendezvous = registry.find(name_);
     if (rendezvous == nullptr) return Error{Errc::not_found, Step::connect, 0, 0, 0};
     const Variant& variant = rendezvous->variant;
     if (variant_ && *variant_ != variant) return Error{Errc::misuse, Step::connect, 0, 0, 0};
@@ -166,9 +169,9 @@ class InprocDialer final : public links::Dialer {
     auto dialers = make_meeting(std::move(ends->dialer));
     auto acceptors = make_meeting(std::move(ends->acceptor));
     if (variant.shape == Shape::region) {
-      const std::uint64_t number = registry_.next_meeting();
-      dialers.private_link = std::make_unique<PrivateRegion>(registry_, number, variant.backed);
-      acceptors.private_link = std::make_unique<PrivateRegion>(registry_, number, variant.backed);
+      const std::uint64_t number = registry.next_meeting();
+      dialers.private_link = std::make_unique<PrivateRegion>(registry, number, variant.backed);
+      acceptors.private_link = std::make_unique<PrivateRegion>(registry, number, variant.backed);
     }
     rendezvous->waiting.push_back(std::move(acceptors));
     rendezvous->arrived.set(true);
@@ -177,7 +180,6 @@ class InprocDialer final : public links::Dialer {
   [[nodiscard]] links::Waitable waitable() const override { return {}; }
 
  private:
-  Registry& registry_;
   const std::string name_;
   const std::optional<Variant> variant_;
 };
@@ -202,8 +204,7 @@ class InprocMechanism final : public links::Mechanism {
     if (place.where.empty()) return Error{Errc::invalid_endpoint, Step::parse_endpoint, 0, 0, 0};
     auto variant = variant_of(place);
     if (!variant) return variant.error();
-    return std::unique_ptr<links::Dialer>(
-        std::make_unique<InprocDialer>(Registry::instance(), place.where, *std::move(variant)));
+    return std::unique_ptr<links::Dialer>(std::make_unique<InprocDialer>(place.where, *std::move(variant)));
   }
 
   [[nodiscard]] std::string probe_where(std::string_view unique) const override { return "probe-" + std::string(unique); }

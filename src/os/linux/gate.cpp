@@ -9,6 +9,8 @@
 
 #include <cerrno>
 
+#include "os/failure.hpp"
+
 namespace sluice::inline v0::os {
 namespace {
 
@@ -33,7 +35,7 @@ void move_counter(int event, Gate::Ready ready, bool open) noexcept {
 
 Result<Gate> Gate::create(Ready ready, bool open) {
   const int event = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (event < 0) return Error{Errc::limit_reached, Step::make_waiter, errno, 0, 0};
+  if (event < 0) return failure(errno, Step::make_waiter);
   links::Descriptor owned{event};
   if (is_raised(ready, open)) move_counter(event, ready, open);
   return Gate{std::move(owned), ready, open};
