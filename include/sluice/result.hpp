@@ -2,7 +2,7 @@
 #pragma once
 
 #include <cstdlib>
-#include <exception>
+#include <stdexcept>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -11,12 +11,11 @@
 
 namespace sluice::inline v0 {
 
-// Thrown by Result::value() when there is none: the only exception that this library throws.
-class BadResultAccess : public std::exception {
+// Thrown by Result::value() when there is none: the only exception that this library throws. what() says what describe() says.
+class BadResultAccess : public std::runtime_error {
  public:
-  explicit BadResultAccess(const Error& error) noexcept : error_(error) {}
+  explicit BadResultAccess(const Error& error) : std::runtime_error(describe(error)), error_(error) {}
   [[nodiscard]] const Error& error() const noexcept { return error_; }
-  [[nodiscard]] const char* what() const noexcept override { return "sluice: a Result without value was asked for its value"; }
 
  private:
   Error error_;
