@@ -143,6 +143,7 @@ std::vector<MechanismInfo> mechanisms() {
     info.traits.mechanism = row.name;
     info.traits.reach = row.reach;
     info.traits.max_message = core::Limits{}.max_message;
+    info.built_in = links::find_mechanism(row.name) != nullptr;
     info.why_not = core::why_not(row);
     info.available = info.why_not.empty();
     all.push_back(std::move(info));
