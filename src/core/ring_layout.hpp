@@ -29,19 +29,22 @@
 #include <cstring>
 #include <span>
 
+#include "links/region_link.hpp"
+
 namespace sluice::inline v0::core {
 
 // Both ends are on one machine, and every system that Sluice knows is little-endian.
 static_assert(std::endian::native == std::endian::little, "the shared region is little-endian: add conversions here");
 static_assert(std::atomic_ref<std::uint64_t>::is_always_lock_free && std::atomic_ref<std::uint32_t>::is_always_lock_free);
 
-inline constexpr std::size_t kRegionHead = std::size_t{64} << 10;  // pages are 4, 16 or 64 KiB
+using links::kRegionHead;
+using links::region_size;
+inline constexpr std::size_t kMinCapacity = links::kMinRingCapacity;
+inline constexpr std::size_t kMaxCapacity = links::kMaxRingCapacity;
 inline constexpr std::uint32_t kRegionVersion = 0;
 inline constexpr std::size_t kLineDistance = 128;
-inline constexpr std::size_t kMinCapacity = std::size_t{64} << 10;
-inline constexpr std::size_t kMaxCapacity = std::size_t{1} << 30;
 // Backed with memory by the mechanism when the region is made or taken; the ring reserves the rest as laps reach it.
-inline constexpr std::size_t kFirstStretch = std::size_t{64} << 10;
+inline constexpr std::size_t kFirstStretch = kMinCapacity;
 
 struct RegionHead {
   char magic[8];
@@ -72,7 +75,6 @@ static_assert(consumer_line_at(1) == 768 && producer_line_at(1) == 896);
 [[nodiscard]] constexpr std::size_t ring_at(unsigned ring, std::size_t capacity) noexcept {
   return kRegionHead + ring * capacity;
 }
-[[nodiscard]] constexpr std::size_t region_size(std::size_t capacity) noexcept { return kRegionHead + 2 * capacity; }
 
 // The capacity of a region of this size; 0 if no region has it.
 [[nodiscard]] constexpr std::size_t capacity_of(std::size_t region) noexcept {
