@@ -2,7 +2,8 @@
 #
 # sluice_add_mechanisms(target system): for each row of src/mechanisms/table.cpp whose systems contain `system` and for which
 # src/mechanisms/NAME.cpp exists, compiles that file and NAME_*.cpp into `target`. From the same rows it makes factories.cpp,
-# which defines links::find_mechanism(). A changed table configures anew, a new or deleted file does too (CONFIGURE_DEPENDS).
+# which defines links::find_mechanism(), and sets the global property SLUICE_MECHANISMS to their names. A changed table, a new
+# or a deleted file configures anew.
 
 set(sluice_table ${CMAKE_CURRENT_SOURCE_DIR}/src/mechanisms/table.cpp)
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${sluice_table})
@@ -32,5 +33,6 @@ function(sluice_add_mechanisms target system)
   endforeach()
   configure_file(${CMAKE_CURRENT_SOURCE_DIR}/cmake/factories.cpp.in factories.cpp @ONLY)
   target_sources(${target} PRIVATE ${folder}/table.cpp ${CMAKE_CURRENT_BINARY_DIR}/factories.cpp)
+  set_property(GLOBAL PROPERTY SLUICE_MECHANISMS ${built})
   message(STATUS "Mechanisms built in: ${built}")
 endfunction()
