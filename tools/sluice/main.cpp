@@ -2,6 +2,7 @@
 // status: 0 done, 1 failed, 2 wrong usage, 3 timed out, 4 the peer died.
 #include <cstdio>
 #include <new>
+#include <string>
 
 #include "command.hpp"
 #include "report.hpp"
@@ -33,6 +34,9 @@ Exit run_command_line(int argc, char** argv) {
   app.footer(kFooter);
   app.require_subcommand(1);
   app.get_formatter()->column_width(30);
+  app.failure_message([](const CLI::App*, const CLI::Error& problem) {
+    return std::string("sluice: ") + problem.what() + "; `sluice COMMAND --help` tells more\n";
+  });
   app.set_version_flag("--version", tool::version_text, "Print version, commit and the mechanisms built in");
 
   tool::Run run;

@@ -235,7 +235,11 @@ Done connect_and_send(const SendOptions& options, Outcomes& outcomes) {
   sluice::Options waiting;
   waiting.wait_for_listener = true;
   auto channel = sluice::connect(options.common.endpoint, options.common.deadline(), waiting);
-  if (!channel) return std::unexpected(failure(channel.error(), options.common.endpoint));
+  if (!channel) {
+    Failure alone = failure(channel.error(), options.common.endpoint);
+    if (alone.exit == Exit::timed_out) alone.text += " (is `sluice receive` running there?)";
+    return std::unexpected(std::move(alone));
+  }
   auto sent = Sending(*channel, options, outcomes).run();
   // Everything is confirmed by now, or has failed: how the farewell goes changes nothing.
   (void)channel->close(kFarewell);
@@ -268,11 +272,12 @@ void add_send(CLI::App& app, Run& run) {
   command->add_option("FILE", options->files, "Files to send; - is standard input")->required();
   command->add_option("--as", options->as, "The name that the receiver gives to the file, instead of its own")
       ->type_name("NAME");
+  // The help says it in our words, not in the validators'.
   command
       ->add_option("--chunk", options->chunk,
-                   "How much of a file goes into one message, at most what the channel carries (K, M, G); 1M if not given")
-      ->transform(CLI::AsSizeValue(false))
-      ->check(CLI::PositiveNumber)
+                   "How much of a file goes into one message (K, M, G), at most what the channel carries; else 1M")
+      ->transform(CLI::Validator(CLI::AsSizeValue(false)).description(""))
+      ->check([](const std::string& bytes) { return bytes == "0" ? "must be at least 1" : ""; })
       ->type_name("SIZE");
   command->callback([options, &run] {
     check(*options);

@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+"""Files arrive whole, whatever carries them."""
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+from harness import DONE, ToolTest, main
+
+# XXH3-128 of nothing, as xxhsum -H2 prints it.
+DIGEST_OF_NOTHING = "99aa06d3014798d86001c324468d497f"
+
+
+class Carrying(ToolTest):
+    """Files arrive whole, whatever carries them."""
+
+    def carry_over(self, mechanism, endpoint, size):
+        rows = {row["name"]: row for row in json.loads(self.run_sluice("mechanisms", "--json")[1])}
+        if not rows[mechanism]["built_in"]:
+            self.skipTest(f"{mechanism} is not built in")
+        content = os.urandom(size)
+        sent, got = self.carry([self.file("real", content)], endpoint=endpoint)
+        self.assertEqual((self.into / "real").read_bytes(), content)
+        self.assertEqual(sent, got)
+        self.assertRegex(sent, r"^[0-9a-f]{32}  real\n$")
+
+    def test_a_file_crosses_unix(self):
+        self.carry_over("unix", self.unix, 20_000_001)
+
+    def test_a_file_crosses_mq(self):
+        self.carry_over("mq", f"mq:/{self.name}", 5_000_001)
+
+    def test_a_file_crosses_shm(self):
+        self.carry_over("shm", f"shm:{self.name}", 20_000_001)
+
+    def test_digests_are_those_of_xxhsum(self):
+        sent, _ = self.carry([self.file("empty", b"")])
+        self.assertEqual(sent, f"{DIGEST_OF_NOTHING}  empty\n")
+        if not shutil.which("xxhsum"):
+            return
+        content = self.file("content", os.urandom(3_000_000))
+        sent, _ = self.carry([content])
+        digests = self.folder / "digests"
+        digests.write_text(sent)
+        subprocess.run(["xxhsum", "-c", str(digests)], cwd=self.folder, check=True, capture_output=True)
+
+    def test_many_files_arrive_in_one_go(self):
+        contents = {f"file {i} größe.bin": os.urandom(i * 37 % 5000) for i in range(200)}
+        sent, got = self.carry([self.file(name, content) for name, content in contents.items()])
+        self.assertEqual({path.name: path.read_bytes() for path in self.into.iterdir()}, contents)
+        self.assertEqual(sent, got)
+        self.assertEqual(len(sent.splitlines()), len(contents))
+
+    def test_the_sender_may_start_first(self):
+        sender = self.sluice("send", self.unix, self.file("early", b"bird"))
+        receiving = self.receive("--into", self.into)
+        self.assert_status(sender.end(), DONE)
+        self.assert_status(receiving.end(), DONE)
+        self.assertEqual((self.into / "early").read_bytes(), b"bird")
+
+    def test_the_endpoint_is_free_again_at_once(self):
+        for round_number in range(3):
+            self.carry([self.file(f"round-{round_number}", b"again")])
+
+    def test_standard_input_of_unknown_length(self):
+        content = os.urandom(700_000)
+        receiving = self.receive("--into", self.into)
+        sender = self.sluice("send", self.unix, "--as", "piped.bin", "-", stdin=subprocess.PIPE)
+        for start in range(0, len(content), 100_000):
+            sender.process.stdin.write(content[start:start + 100_000])
+            sender.process.stdin.flush()
+        sender.process.stdin.close()
+        self.assert_status(sender.end(), DONE)
+        self.assert_status(receiving.end(), DONE)
+        self.assertEqual((self.into / "piped.bin").read_bytes(), content)
+
+    def test_standard_input_without_a_name_is_called_stdin(self):
+        with open(self.file("here", b"redirected"), "rb") as redirected:
+            self.carry(["-"], stdin=redirected)
+        self.assertEqual((self.into / "stdin").read_bytes(), b"redirected")
+
+    def test_standard_output_gets_the_contents_in_order(self):
+        files = [self.file(f"part-{i}", os.urandom(300_000)) for i in range(3)]
+        receiving = self.receive("--stdout")
+        self.assert_status(self.run_sluice("send", self.unix, *files), DONE)
+        status, out, err = receiving.end()
+        self.assertEqual(status, DONE)
+        self.assertEqual(out, b"".join(file.read_bytes() for file in files))
+        self.assertEqual(len(re.findall(r"^[0-9a-f]{32}  part-\d$", err, re.M)), 3)
+
+    def test_chunks_may_have_any_size(self):
+        content = os.urandom(3001)
+        for chunk in ("1", "3k", "1M", "64M", "2G"):
+            self.carry([self.file(f"by-{chunk}", content)], sender=["--chunk", chunk])
+            self.assertEqual((self.into / f"by-{chunk}").read_bytes(), content)
+
+    def test_files_beyond_four_gibibytes(self):
+        if float(os.environ.get("SLUICE_SCALE", "1")) < 2:
+            self.skipTest("takes long: SLUICE_SCALE=2 or more runs it")
+        size = (4 << 30) + 5
+        big = self.folder / "big"
+        with open(big, "wb") as file:
+            file.truncate(size)
+        with open(os.devnull, "wb") as nowhere:
+            receiving = self.receive("--stdout", stdout=nowhere)
+            status, out, _ = self.run_sluice("send", self.unix, "--json", big)
+        self.assertEqual((status, receiving.end()[0]), (DONE, DONE))
+        self.assertEqual(json.loads(out)["files"][0]["size"], size)
+
+    def test_received_files_have_the_mode_of_new_files(self):
+        before = os.umask(0o027)
+        self.addCleanup(os.umask, before)
+        self.carry([self.file("private", b"")])
+        self.assertEqual((self.into / "private").stat().st_mode & 0o777, 0o640)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Carrying))
