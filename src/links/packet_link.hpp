@@ -33,8 +33,8 @@ class PacketLink {
   [[nodiscard]] virtual std::size_t max_packet() const = 0;
 
   // Sends from the front of `packets`, as many as the link takes now: how many, at least 1. would_block: none was taken, wait
-  // for outgoing() to become writable. peer_died: nobody receives any more. Where the outcome of a send can be unknown, the
-  // link sends the packet again: the receiver drops what comes twice.
+  // for outgoing() to become writable. peer_died: nobody receives any more. misuse: the first is larger than max_packet().
+  // Where the outcome of a send can be unknown, the link sends the packet again: the receiver drops what comes twice.
   virtual Result<std::size_t> send(std::span<const OutgoingPacket> packets) = 0;
 
   // Receives up to packets.size() packets: how many; 0 is the end, where the mechanism can tell (most can't: then the tether

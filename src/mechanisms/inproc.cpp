@@ -8,7 +8,6 @@
 //
 // The listener's options hold for the channel; who connects may leave them out, and must agree where it doesn't. Death of an
 // end is its link's destruction without goodbye.
-#include <algorithm>
 #include <array>
 #include <bit>
 #include <memory>
@@ -30,8 +29,7 @@ namespace sluice::inline v0::mechanism {
 namespace inproc {
 namespace {
 
-constexpr std::size_t kBacklog = 128;                           // clients that wait to be accepted; more are told to try again
-constexpr std::size_t kDefaultCapacity = std::size_t{1} << 20;  // of a ring
+constexpr std::size_t kBacklog = 128;  // clients that wait to be accepted; more are told to try again
 
 // ---- the region, handed over -------------------------------------------------------------------------------------------
 
@@ -51,10 +49,7 @@ class PrivateRegion final : public links::PrivateLink {
   }
 
   Result<links::Offer> make(std::size_t capacity) override {
-    if (capacity == 0) capacity = kDefaultCapacity;
-    capacity = std::clamp(std::bit_ceil(std::min(capacity, links::kMaxRingCapacity)), links::kMinRingCapacity,
-                          links::kMaxRingCapacity);
-    auto region = SharedRegion::create(capacity, backed_);
+    auto region = CommonRegion::create(capacity, backed_);
     if (!region) return region.error();
     auto offered = std::make_unique<OfferedRegion>();
     std::array<std::byte, sizeof(offered->token)> random;
@@ -83,14 +78,14 @@ class PrivateRegion final : public links::PrivateLink {
   }
 
   links::AnyLink link() override {
-    return make_region_link(std::move(region_), offered_ ? SharedRegion::End::maker : SharedRegion::End::taker);
+    return make_region_link(std::move(region_), offered_ ? CommonRegion::End::maker : CommonRegion::End::taker);
   }
 
  private:
   Registry& registry_;
   const std::uint64_t meeting_;
   const std::uint64_t backed_;
-  std::shared_ptr<SharedRegion> region_;
+  std::shared_ptr<CommonRegion> region_;
   std::unique_ptr<OfferedRegion> offered_;  // on the listener's side, after make()
   Birthplace birthplace_;
 };

@@ -171,13 +171,11 @@ class InprocPackets final : public links::PacketLink {
   [[nodiscard]] bool pending() const override { return outbox_ && outbox_->pending(); }
 
  private:
-  // One packet in memory of its own. too_large, out_of_memory.
+  // One packet in memory of its own. misuse: it is too large; out_of_memory.
   [[nodiscard]] Result<links::Buffer> copied(const links::OutgoingPacket& packet) const {
     std::size_t size = 0;
     for (const auto part : packet.parts) size += part.size();
-    if (size > max_packet_) {
-      return Error{Errc::too_large, Step::send, 0, static_cast<std::int64_t>(size), static_cast<std::int64_t>(max_packet_)};
-    }
+    if (size > max_packet_) return Error{Errc::misuse, Step::send, 0, 0, 0};
     links::Buffer copy;
     if (!copy.reserve(size)) return Errc::out_of_memory;
     for (const auto part : packet.parts) {

@@ -53,7 +53,7 @@ void Registry::remove(const Rendezvous& rendezvous) noexcept { link_out(rendezvo
 void Registry::add(OfferedRegion& offered) noexcept { link_in(offered_, offered); }
 void Registry::remove(const OfferedRegion& offered) noexcept { link_out(offered_, offered); }
 
-std::shared_ptr<SharedRegion> Registry::take(std::uint64_t token, std::uint64_t meeting) noexcept {
+std::shared_ptr<CommonRegion> Registry::take(std::uint64_t token, std::uint64_t meeting) noexcept {
   for (OfferedRegion* one = offered_; one != nullptr; one = one->next) {
     if (one->token == token && one->meeting == meeting) return std::move(one->region);
   }

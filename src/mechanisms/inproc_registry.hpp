@@ -35,7 +35,7 @@ struct Rendezvous {
 struct OfferedRegion {
   std::uint64_t token{0};
   std::uint64_t meeting{0};  // only this meeting's other side may take it
-  std::shared_ptr<SharedRegion> region;
+  std::shared_ptr<CommonRegion> region;
   OfferedRegion* next{nullptr};
 };
 
@@ -56,7 +56,7 @@ class Registry {
   void add(OfferedRegion& offered) noexcept;
   void remove(const OfferedRegion& offered) noexcept;
   // Takes a region away from its offer; null if that meeting has no such offer (any more).
-  [[nodiscard]] std::shared_ptr<SharedRegion> take(std::uint64_t token, std::uint64_t meeting) noexcept;
+  [[nodiscard]] std::shared_ptr<CommonRegion> take(std::uint64_t token, std::uint64_t meeting) noexcept;
 
  private:
   const std::uint32_t process_;  // links::process_generation() of the process it belongs to

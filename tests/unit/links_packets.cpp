@@ -190,8 +190,8 @@ TEST_P(PacketContract, BatchesGoAndComeInOrder) {
   }
 }
 
-TEST_P(PacketContract, APacketThatIsTooLargeIsRefused) {
-  EXPECT_TRUE(fails_with(Errc::too_large, send_once(near(), packet(0, near().max_packet() + 1))));
+TEST_P(PacketContract, APacketThatIsTooLargeIsMisuse) {
+  EXPECT_TRUE(fails_with(Errc::misuse, send_once(near(), packet(0, near().max_packet() + 1))));
   EXPECT_TRUE(stays_unreadable(far().incoming()));
   // Behind one that fits it waits for a call of its own.
   const std::array contents{packet(0, 10), packet(1, near().max_packet() + 1)};

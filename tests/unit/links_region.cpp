@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cstdlib>
 #include <span>
 #include <thread>
@@ -51,18 +52,32 @@ TEST_P(RegionContract, TheListenersSideIsTheMaker) {
   EXPECT_FALSE(near().is_maker());
 }
 
-TEST_P(RegionContract, AnySensibleCapacityCanBeHad) {
+TEST_P(RegionContract, ACapacityIsRoundedUpToWhatARegionCanHave) {
   struct Case {
     std::size_t asked;
     std::size_t given;
   };
-  for (const auto& [asked, given] : {Case{0, std::size_t{1} << 20}, Case{1, links::kMinRingCapacity},
-                                     Case{std::size_t{8} << 20, std::size_t{8} << 20}, Case{100'000, std::size_t{128} << 10}}) {
+  for (const auto& [asked, given] : {Case{1, links::kMinRingCapacity}, Case{links::kMinRingCapacity, links::kMinRingCapacity},
+                                     Case{100'000, std::size_t{128} << 10}, Case{std::size_t{8} << 20, std::size_t{8} << 20}}) {
     const auto met = meet(GetParam(), asked);
     ASSERT_TRUE(is_ok(met));
     EXPECT_EQ(met->listening.region().memory().size(), links::region_size(given)) << asked;
     EXPECT_EQ(met->connecting.region().memory().size(), links::region_size(given)) << asked;
   }
+}
+
+TEST_P(RegionContract, WithoutAWishTheCapacityIsTheMechanismsOwn) {
+  const auto met = meet(GetParam(), 0);
+  ASSERT_TRUE(is_ok(met));
+  const std::size_t capacity = (met->listening.region().memory().size() - links::kRegionHead) / 2;
+  EXPECT_TRUE(std::has_single_bit(capacity));
+  EXPECT_GE(capacity, links::kMinRingCapacity);
+}
+
+TEST_P(RegionContract, ACapacityBeyondTheMostIsALimit) {
+  const auto met = meet(GetParam(), links::kMaxRingCapacity + 1);
+  ASSERT_TRUE(fails_with(Errc::limit_reached, met));
+  EXPECT_EQ(met.error().step, Step::make_region);
 }
 
 TEST_P(RegionContract, ARungBellIsReadableUntilItIsSilenced) {

@@ -5,6 +5,7 @@
 #include <span>
 #include <thread>
 
+#include "os/doorbell.hpp"
 #include "unit/links_pair.hpp"
 
 namespace sluice::inline v0::test {
@@ -278,6 +279,32 @@ TEST_P(StreamContract, HandlesAreRefusedWhereNoneAreCarried) {
   const links::Descriptor::Native handle = 0;
   EXPECT_TRUE(fails_with(Errc::not_supported, near().write(std::span{&buffer, 1}, std::span{&handle, 1})));
   EXPECT_TRUE(stays_unreadable(far().incoming()));
+}
+
+TEST_P(StreamContract, HandlesTravelWithTheFirstByteWhereTheyAreCarried) {
+  if (!near().carries_handles()) GTEST_SKIP() << "carries none";
+  const auto bell = os::Doorbell::create();
+  ASSERT_TRUE(is_ok(bell));
+  const auto duplicate = bell->duplicate();
+  ASSERT_TRUE(is_ok(duplicate));
+  const links::Descriptor::Native handle = duplicate->native();
+  const auto bytes = pattern(2);
+  const Bytes buffer{bytes};
+  // The first time nobody wants the handle, and it is closed; the second time it arrives. The sender keeps its own.
+  for (const bool is_wanted : {false, true}) {
+    ASSERT_TRUE(is_ok(near().write(std::span{&buffer, 1}, std::span{&handle, 1})));
+    ASSERT_TRUE(becomes_readable(far().incoming()));
+    std::array<std::byte, 2> received{};
+    const std::span<std::byte> room{received};
+    std::vector<links::Descriptor> handles;
+    ASSERT_TRUE(is_ok(far().read(std::span{&room, 1}, is_wanted ? &handles : nullptr)));
+    ASSERT_EQ(handles.size(), is_wanted ? 1U : 0U);
+    if (!is_wanted) continue;
+    auto arrived = os::Doorbell::adopt(std::move(handles[0]));
+    ASSERT_TRUE(is_ok(arrived));
+    arrived->ring();
+    EXPECT_TRUE(becomes_readable(bell->waitable()));
+  }
 }
 
 TEST_P(StreamContract, OneThreadWritesWhileAnotherReadsAtBothEnds) {
