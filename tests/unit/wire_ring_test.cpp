@@ -1,0 +1,242 @@
+// Records in a ring: golden bytes in the region, as docs/protocol.md draws them, laps, and a hostile peer's memory.
+#include <array>
+#include <string_view>
+
+#include <gtest/gtest.h>
+
+#include "core/ring_layout.hpp"
+#include "core/ring_reader.hpp"
+#include "core/ring_writer.hpp"
+#include "unit/fake_links.hpp"
+#include "unit/hex.hpp"
+#include "unit/random.hpp"
+
+namespace {
+
+using namespace sluice;
+using namespace sluice::core;
+using sluice_test::FakeRegion;
+using sluice_test::hex;
+using sluice_test::Random;
+using sluice_test::to_hex;
+
+constexpr std::size_t kMaxMessage = std::size_t{1} << 20;
+constexpr std::size_t kRing0 = 65'536;
+constexpr std::size_t kCapacity = 65'536;
+
+// Both ends of ring 0 over one memory.
+struct Ring {
+  FakeRegion::Memory memory = FakeRegion::make_memory();
+  std::shared_ptr<FakeRegion> connecting = std::make_shared<FakeRegion>(memory, false);
+  std::shared_ptr<FakeRegion> listening = std::make_shared<FakeRegion>(memory, true);
+  RingWriter writer{connecting, 0};
+  RingReader reader{listening, 0, kMaxMessage};
+
+  Result<void> put(std::span<const std::byte> bytes, std::uint32_t back = 0) {
+    Outgoing message{{&bytes, 1}};
+    while (true) {
+      const auto put = writer.put(message, back);
+      if (!put) return put.error();
+      if (*put) return {};
+    }
+  }
+  [[nodiscard]] std::span<std::byte> at(std::size_t offset, std::size_t size) const { return memory->subspan(offset, size); }
+  void write(std::size_t offset, std::string_view bytes) const {
+    std::ranges::copy(hex(bytes), memory->begin() + static_cast<std::ptrdiff_t>(offset));
+  }
+};
+
+TEST(RingRecords, AMessageIsAHeaderItsBytesAndAZeroHeaderBehind) {
+  Ring ring;
+  std::ranges::fill(ring.at(kRing0 + 8, 32), std::byte{0xEE});  // what an earlier lap left
+  ASSERT_TRUE(ring.put(as_bytes("hello"), 9));
+  EXPECT_EQ(to_hex(ring.at(kRing0, 24)),
+            to_hex(hex("05 00 00 04 | 09 00 00 00 | 68 65 6c 6c 6f ee ee ee | 00 00 00 00 00 00 00 00")));
+}
+
+TEST(RingRecords, AControlRecordIsTwentyFourBytes) {
+  Ring ring;
+  ASSERT_TRUE(ring.writer.put_control({.word = Word::finish}, 3));
+  EXPECT_EQ(to_hex(ring.at(kRing0, 32)),
+            to_hex(hex("10 00 00 14 | 03 00 00 00 | 12 00 00 00 | 00 00 00 00 | 00 00 00 00 00 00 00 00"
+                       "00 00 00 00 00 00 00 00")));
+}
+
+TEST(RingRecords, RoomAndCountsAreInTheConsumersLine) {
+  Ring ring;
+  ASSERT_TRUE(ring.put(as_bytes("hello")));
+  {
+    const auto incoming = ring.reader.take();
+    ASSERT_TRUE(incoming);
+    ring.reader.note_taken();
+    EXPECT_EQ(to_hex(ring.at(512, 12)), to_hex(hex("00 00 00 00 | 01 00 00 00 | 00 00 00 00"))) << "taken, but still held";
+    EXPECT_TRUE(incoming->message.shared());
+    EXPECT_EQ(incoming->message.bytes().data(), ring.memory->data() + kRing0 + 8) << "a view, not a copy";
+  }
+  EXPECT_EQ(to_hex(ring.at(512, 12)), to_hex(hex("02 00 00 00 | 01 00 00 00 | 00 00 00 00"))) << "16 bytes are released";
+  ring.reader.announce();
+  EXPECT_EQ(to_hex(ring.at(520, 4)), to_hex(hex("01 00 00 00")));
+  ring.writer.announce(false);
+  EXPECT_EQ(to_hex(ring.at(640, 8)), to_hex(hex("01 00 00 00 | 00 00 00 00")));
+  ring.writer.announce(true);
+  EXPECT_EQ(to_hex(ring.at(640, 8)), to_hex(hex("01 00 00 00 | 01 00 00 00")));
+}
+
+TEST(RingRecords, OnlyAPeerThatAnnouncedIsRung) {
+  Ring ring;
+  ASSERT_TRUE(ring.put(as_bytes("a")));
+  EXPECT_EQ(ring.connecting->rings, 0U);
+  ring.reader.announce();
+  ASSERT_TRUE(ring.put(as_bytes("b")));
+  ASSERT_TRUE(ring.put(as_bytes("c")));
+  EXPECT_EQ(ring.connecting->rings, 1U);
+  ring.writer.announce(false);
+  ASSERT_TRUE(ring.reader.take());
+  EXPECT_EQ(ring.listening->rings, 1U);
+}
+
+TEST(RingRecords, AFillerEndsTheLap) {
+  Ring ring;
+  // Messages are taken and let go at once, until the next record doesn't fit into the rest of the lap.
+  const std::vector<std::byte> message(1000 - 8);
+  std::size_t offset = 0;
+  while (offset + 1000 + 8 <= kCapacity) {
+    ASSERT_TRUE(ring.put(message));
+    ASSERT_TRUE(ring.reader.take());
+    offset += 1000;
+  }
+  ASSERT_TRUE(ring.put(as_bytes("x"), 5));  // 16 bytes and a header: fits
+  ASSERT_TRUE(ring.reader.take());
+  offset += 16;
+  ASSERT_TRUE(ring.put(message, 5));
+  EXPECT_EQ(to_hex(ring.at(kRing0 + offset, 8)), to_hex(hex("00 00 00 10 | 05 00 00 00"))) << "the filler";
+  EXPECT_EQ(to_hex(ring.at(kRing0, 8)), to_hex(hex("e0 03 00 04 | 05 00 00 00"))) << "the record at offset 0";
+  const auto incoming = ring.reader.take();
+  ASSERT_TRUE(incoming);
+  EXPECT_EQ(incoming->message.bytes().data(), ring.memory->data() + kRing0 + 8);
+}
+
+TEST(RingRecords, WhatNoPeerWritesIsAProtocolError) {
+  for (const std::string_view bytes : {
+           "05 00 00 00 | 01 00 00 00",  // kind 0
+           "05 00 00 18 | 00 00 00 00",  // kind 6
+           "01 00 00 84 | 00 00 00 00",  // the reserved bit
+           "01 00 00 24 | 00 00 00 00",  // handles, of which there are none here
+           "00 00 00 10 | 00 00 00 00",  // a filler at offset 0: laps without end
+           "01 00 00 10 | 00 00 00 00",  // a filler with a payload
+           "ff ff ff 07 | 00 00 00 00",  // longer than the ring
+           "f1 ff 00 04 | 00 00 00 00",  // no room for the header behind it
+           "00 00 00 08 | 00 00 00 00",  // an empty piece
+           "01 00 00 0c | 00 00 00 00",  // a last piece without a first
+           "0f 00 00 14 | 00 00 00 00",  // a control record that is too short
+           "01 01 00 14 | 00 00 00 00",  // … and too long
+       }) {
+    Ring ring;
+    ring.write(kRing0, bytes);
+    const auto incoming = ring.reader.take();
+    ASSERT_FALSE(incoming) << bytes;
+    EXPECT_EQ(incoming.error().code, Errc::protocol_error) << bytes;
+  }
+}
+
+TEST(RingRecords, TheLongestRecordEndsWhereTheLastHeaderLies) {
+  Ring ring;
+  ring.write(kRing0, "f0 ff 00 04 | 00 00 00 00");  // 65520 = capacity - 16
+  const auto incoming = ring.reader.take();
+  ASSERT_TRUE(incoming);
+  EXPECT_EQ(incoming->message.bytes().size(), kCapacity - 16);
+  ASSERT_FALSE(ring.reader.take());
+}
+
+TEST(RingRecords, HomeLeadsTheReaderToOffset0) {
+  Ring ring;
+  ring.write(kRing0, "01 00 00 44 | 00 00 00 00 | 61");
+  const auto first = ring.reader.take();
+  ASSERT_TRUE(first);
+  const auto second = ring.reader.take();
+  ASSERT_TRUE(second) << "the same record again, a lap later";
+  EXPECT_EQ(second->message.bytes().data(), first->message.bytes().data());
+}
+
+TEST(RingRecords, AReleasePositionBeyondWhatWasWrittenIsAProtocolError) {
+  Ring ring;
+  for (int i = 0; i < 60; ++i) ASSERT_TRUE(ring.put(std::vector<std::byte>(1000)));
+  ring.write(512, "ff ff 00 00");
+  const auto put = ring.put(std::vector<std::byte>(20'000));
+  ASSERT_FALSE(put);
+  EXPECT_EQ(put.error().code, Errc::protocol_error);
+}
+
+TEST(RingRecords, AnEarlierReleasePositionIsIgnored) {
+  Ring ring;
+  for (int i = 0; i < 60; ++i) ASSERT_TRUE(ring.put(std::vector<std::byte>(1000)));
+  ring.write(512, "ff ff ff ff");
+  const auto put = ring.put(std::vector<std::byte>(20'000));
+  ASSERT_FALSE(put);
+  EXPECT_EQ(put.error().code, Errc::would_block);
+}
+
+TEST(RingRecords, EveryChangedHeaderByteIsReadOrRefused) {
+  for (std::size_t at = 0; at < 8; ++at) {
+    for (const unsigned flip : sluice_test::kFlips) {
+      Ring ring;
+      ASSERT_TRUE(ring.put(as_bytes("hello")));
+      (*ring.memory)[kRing0 + at] ^= static_cast<std::byte>(flip);
+      for (int i = 0; i < 3; ++i) {
+        const auto incoming = ring.reader.take();
+        if (!incoming) {
+          ASSERT_TRUE(incoming.error().code == Errc::protocol_error || incoming.error().code == Errc::would_block);
+          break;
+        }
+      }
+    }
+  }
+}
+
+TEST(RingRecords, RandomMessagesComeBackLetGoInAnyOrder) {
+  Random random;
+  Ring ring;
+  std::vector<std::vector<std::byte>> sent;
+  std::vector<Message> held;
+  std::size_t next = 0;
+  for (int round = 0; round < 3000; ++round) {
+    auto bytes = random.bytes(random.up_to(random.up_to(9) == 0 ? 16'000 : 200));
+    if (const auto put = ring.put(bytes)) {
+      sent.push_back(std::move(bytes));
+    } else {
+      ASSERT_EQ(put.error().code, Errc::would_block);
+    }
+    while (random.up_to(2) != 0) {
+      auto incoming = ring.reader.take();
+      if (!incoming) break;
+      ASSERT_LT(next, sent.size());
+      ASSERT_TRUE(std::ranges::equal(incoming->message.bytes(), sent[next++]));
+      held.push_back(std::move(incoming->message));
+    }
+    while (!held.empty() && random.up_to(1) != 0) {
+      held.erase(held.begin() + static_cast<std::ptrdiff_t>(random.up_to(held.size() - 1)));
+    }
+  }
+  EXPECT_GT(next, 500U);
+}
+
+TEST(RingRecords, AMessageLargerThanTheRingFlowsThroughInPieces) {
+  Random random;
+  const auto bytes = random.bytes(500'000);
+  Ring ring;
+  std::span<const std::byte> part{bytes};
+  Outgoing message{{&part, 1}};
+  Result<Incoming> incoming = Errc::would_block;
+  for (int tries = 0; tries < 10'000 && !incoming; ++tries) {
+    if (message.rest() != 0) {
+      const auto put = ring.writer.put(message, 0);
+      ASSERT_TRUE(put || put.error().code == Errc::would_block);
+    }
+    incoming = ring.reader.take();
+  }
+  ASSERT_TRUE(incoming);
+  EXPECT_FALSE(incoming->message.shared());
+  EXPECT_TRUE(std::ranges::equal(incoming->message.bytes(), bytes));
+}
+
+}  // namespace

@@ -1,0 +1,213 @@
+// Records in a stream: golden bytes both ways, as docs/protocol.md draws them, and hostile ones.
+#include <string_view>
+
+#include <gtest/gtest.h>
+
+#include "core/stream_records.hpp"
+#include "unit/fake_links.hpp"
+#include "unit/hex.hpp"
+#include "unit/random.hpp"
+
+namespace {
+
+using namespace sluice;
+using namespace sluice::core;
+using sluice_test::FakeStream;
+using sluice_test::hex;
+using sluice_test::Random;
+using sluice_test::StreamWire;
+using sluice_test::to_hex;
+
+constexpr std::size_t kMaxMessage = 200'000;
+
+struct Stream {
+  std::shared_ptr<StreamWire> wire = std::make_shared<StreamWire>();
+  StreamRecords records{std::make_unique<FakeStream>(wire), kMaxMessage};
+
+  // Puts a message until it is through.
+  void put(std::span<const std::byte> bytes, std::uint32_t back) {
+    Outgoing message{{&bytes, 1}};
+    while (true) {
+      const auto put = records.put(message, back);
+      ASSERT_TRUE(put);
+      if (*put) return;
+    }
+  }
+};
+
+// The golden stream: two messages, an empty one, a message in two pieces with a control record between, a goodbye.
+constexpr std::string_view kGolden =
+    "05 00 00 04 | 07 00 00 00 | 68 65 6c 6c 6f"                                        // data "hello", 7 were taken
+    "00 00 00 04 | 07 00 00 00"                                                         // data, empty
+    "02 00 00 08 | 08 00 00 00 | 61 62"                                                 // piece "ab"
+    "10 00 00 14 | 08 00 00 00 | 10 00 00 00 | 02 00 00 00 | 00 00 00 00 00 00 00 00"   // control: ask, 2
+    "01 00 00 0c | 09 00 00 00 | 63"                                                    // last piece "c"
+    "10 00 00 14 | 09 00 00 00 | 13 00 00 00 | 00 00 00 00 | 00 00 00 00 00 00 00 00";  // control: goodbye
+
+TEST(StreamRecords, AMessageIsAHeaderAndItsBytes) {
+  Stream stream;
+  stream.put(as_bytes("hello"), 7);
+  EXPECT_EQ(to_hex(stream.wire->outgoing), to_hex(hex("05 00 00 04 | 07 00 00 00 | 68 65 6c 6c 6f")));
+}
+
+TEST(StreamRecords, AnEmptyMessageIsAHeader) {
+  Stream stream;
+  stream.put({}, 0xFFFF'FFFF);
+  EXPECT_EQ(to_hex(stream.wire->outgoing), to_hex(hex("00 00 00 04 | ff ff ff ff")));
+}
+
+TEST(StreamRecords, AControlRecordIsTwentyFourBytes) {
+  Stream stream;
+  ASSERT_TRUE(stream.records.put_control({.word = Word::finish}, 3));
+  EXPECT_EQ(to_hex(stream.wire->outgoing),
+            to_hex(hex("10 00 00 14 | 03 00 00 00 | 12 00 00 00 | 00 00 00 00 | 00 00 00 00 00 00 00 00")));
+}
+
+TEST(StreamRecords, ARecordHasAtMost64KiBWithItsHeader) {
+  Random random;
+  const auto message = random.bytes(65'536 - 8 + 1);
+  Stream stream;
+  stream.put(message, 1);
+  const auto& out = stream.wire->outgoing;
+  ASSERT_EQ(out.size(), 65'536U + 8 + 1);
+  EXPECT_EQ(to_hex(std::span{out}.first(8)), to_hex(hex("f8 ff 00 08 | 01 00 00 00")));            // piece of 65528
+  EXPECT_EQ(to_hex(std::span{out}.subspan(65'536, 8)), to_hex(hex("01 00 00 0c | 01 00 00 00")));  // last piece of 1
+  EXPECT_TRUE(std::ranges::equal(std::span{out}.subspan(8, 65'528), std::span{message}.first(65'528)));
+  EXPECT_EQ(out.back(), message.back());
+}
+
+TEST(StreamRecords, AMessageThatFitsIsNotCut) {
+  Stream stream;
+  stream.put(std::vector<std::byte>(65'528), 0);
+  EXPECT_EQ(to_hex(std::span{stream.wire->outgoing}.first(8)), to_hex(hex("f8 ff 00 04 | 00 00 00 00")));
+  EXPECT_EQ(stream.wire->outgoing.size(), 65'536U);
+}
+
+void expect_message(StreamRecords& records, std::string_view text, std::uint32_t back) {
+  const auto incoming = records.take();
+  ASSERT_TRUE(incoming);
+  ASSERT_EQ(incoming->what, Incoming::What::message);
+  EXPECT_EQ(as_text(incoming->message.bytes()), text);
+  EXPECT_EQ(incoming->back, back);
+}
+
+void expect_control(StreamRecords& records, const Control& control, std::uint32_t back) {
+  const auto incoming = records.take();
+  ASSERT_TRUE(incoming);
+  ASSERT_EQ(incoming->what, Incoming::What::control);
+  EXPECT_EQ(incoming->control, control);
+  EXPECT_EQ(incoming->back, back);
+}
+
+TEST(StreamRecords, TheGoldenStreamIsReadInPiecesOfAnySize) {
+  for (const std::size_t chunk : {std::size_t{1}, std::size_t{3}, std::size_t{8}, std::size_t{1} << 20}) {
+    Stream stream;
+    stream.wire->incoming = hex(kGolden);
+    stream.wire->ends = true;
+    stream.wire->chunk = chunk;
+    expect_message(stream.records, "hello", 7);
+    expect_message(stream.records, "", 7);
+    expect_control(stream.records, {.word = Word::ask, .number = 2}, 8);
+    expect_message(stream.records, "abc", 9);
+    expect_control(stream.records, {.word = Word::goodbye}, 9);
+    const auto end = stream.records.take();
+    ASSERT_TRUE(end);
+    EXPECT_EQ(end->what, Incoming::What::end);
+  }
+}
+
+// Takes until would_block, the end or an error; the error, if it was one. At most so many records are in the input.
+std::optional<Error> take_all(StreamRecords& records) {
+  for (int i = 0; i < 1000; ++i) {
+    const auto incoming = records.take();
+    if (!incoming) return incoming.error();
+    if (incoming->what == Incoming::What::end) return std::nullopt;
+    if (incoming->message.bytes().size() > kMaxMessage) break;
+  }
+  ADD_FAILURE() << "more records than bytes";
+  return std::nullopt;
+}
+
+TEST(StreamRecords, EveryPrefixWaitsForMore) {
+  const auto whole = hex(kGolden);
+  for (std::size_t size = 0; size <= whole.size(); ++size) {
+    Stream stream;
+    stream.wire->incoming.assign(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));
+    const auto error = take_all(stream.records);
+    ASSERT_TRUE(error);
+    EXPECT_EQ(error->code, Errc::would_block) << size;
+  }
+}
+
+TEST(StreamRecords, EveryChangedByteIsReadOrRefused) {
+  const auto whole = hex(kGolden);
+  for (std::size_t at = 0; at < whole.size(); ++at) {
+    for (const unsigned flip : sluice_test::kFlips) {
+      Stream stream;
+      stream.wire->incoming = whole;
+      stream.wire->incoming[at] ^= static_cast<std::byte>(flip);
+      stream.wire->ends = true;
+      const auto error = take_all(stream.records);
+      if (error) {
+        ASSERT_EQ(error->code, Errc::protocol_error) << at << ' ' << flip;
+      }
+    }
+  }
+}
+
+TEST(StreamRecords, WhatNoPeerWritesIsAProtocolError) {
+  for (const std::string_view bytes : {
+           "00 00 00 00 | 00 00 00 00",                                                 // no record
+           "00 00 00 10 | 00 00 00 00",                                                 // a filler
+           "01 00 00 24 | 00 00 00 00 | 61",                                            // handles
+           "01 00 00 44 | 00 00 00 00 | 61",                                            // home
+           "01 00 00 84 | 00 00 00 00 | 61",                                            // the reserved bit
+           "f9 ff 00 04 | 00 00 00 00",                                                 // more than 64 KiB
+           "00 00 00 08 | 00 00 00 00",                                                 // an empty piece
+           "01 00 00 0c | 00 00 00 00 | 61",                                            // a last piece without a first
+           "0f 00 00 14 | 00 00 00 00 | 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00",  // a control record that is too short
+           "01 01 00 14 | 00 00 00 00",                                                 // … and too long
+           "01 00 00 08 | 00 00 00 00 | 61 | 01 00 00 04 | 00 00 00 00 | 62",           // a message within a message
+       }) {
+    Stream stream;
+    stream.wire->incoming = hex(bytes);
+    const auto error = take_all(stream.records);
+    ASSERT_TRUE(error) << bytes;
+    EXPECT_EQ(error->code, Errc::protocol_error) << bytes;
+  }
+}
+
+TEST(StreamRecords, PiecesBeyondTheLargestMessageAreAProtocolError) {
+  Stream stream;
+  const auto header = hex("f8 ff 00 08 | 00 00 00 00");  // pieces of 65528: three fit into 200,000 bytes, a fourth doesn't
+  for (int piece = 0; piece < 4; ++piece) {
+    stream.wire->incoming.insert(stream.wire->incoming.end(), header.begin(), header.end());
+    stream.wire->incoming.resize(stream.wire->incoming.size() + 65'528);
+  }
+  const auto error = take_all(stream.records);
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->code, Errc::protocol_error);
+  EXPECT_EQ(error->second, static_cast<std::int64_t>(kMaxMessage));
+}
+
+TEST(StreamRecords, RandomMessagesComeBackThroughAnyChunks) {
+  Random random;
+  for (int round = 0; round < 30; ++round) {
+    std::vector<std::vector<std::byte>> messages;
+    Stream out;
+    for (int i = 0; i < 5; ++i) {
+      messages.push_back(random.bytes(random.up_to(random.up_to(1) != 0 ? 100 : kMaxMessage)));
+      out.put(messages.back(), 0);
+    }
+    Stream in;
+    in.wire->incoming = out.wire->outgoing;
+    in.wire->chunk = 1 + random.up_to(100'000);
+    for (const auto& message : messages) {
+      const auto incoming = in.records.take();
+      ASSERT_TRUE(incoming);
+      ASSERT_TRUE(std::ranges::equal(incoming->message.bytes(), message));
+    }
+  }
+}
+
+}  // namespace
