@@ -71,7 +71,7 @@ TEST_P(OrderlyClose, FinishEndsOneDirection) {
   auto pair = meet();
   send(pair.channel, stream({1000}), 0, 2);
   EXPECT_OK(pair.channel.finish(soon()));
-  EXPECT_CODE(pair.channel.send({}, soon()), Errc::closed);
+  EXPECT_CODE(pair.channel.send({}, soon()), Errc::misuse);
   const Reply received = pair.peer->call(kReceiveAll);
   EXPECT_EQ(received.number("received"), 2U);
   EXPECT_EQ(received.text("code"), "closed") << received;

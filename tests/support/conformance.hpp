@@ -12,6 +12,7 @@
 
 #include <sluice/sluice.hpp>
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>

@@ -27,6 +27,7 @@ class Words {
   [[nodiscard]] std::string text(std::string_view key, std::string_view otherwise = {}) const;
   [[nodiscard]] std::uint64_t number(std::string_view key, std::uint64_t otherwise = 0) const;
   [[nodiscard]] std::string line() const;
+  [[nodiscard]] const std::map<std::string, std::string, std::less<>>& all() const noexcept { return words_; }
 
  private:
   std::map<std::string, std::string, std::less<>> words_;

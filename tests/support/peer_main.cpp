@@ -2,6 +2,7 @@
 //
 // The other process of every test. ROLE: peer (takes commands on descriptor 3), list-descriptors (prints what it has
 // inherited), watchdog (prints the stacks of hanging processes; see watchdog.hpp).
+#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -37,6 +38,7 @@ int list_descriptors() {
 }
 
 int run_peer(std::string role, std::string endpoint, std::uint64_t seed) {
+  fcntl(Process::kControl, F_SETFD, FD_CLOEXEC);  // children that it executes must not hold its control connection
   ControlSocket control(Process::kControl);
   Interpreter interpreter(std::move(control), {std::move(role), std::move(endpoint), seed, true});
   interpreter.run();

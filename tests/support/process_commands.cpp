@@ -3,8 +3,10 @@
 //
 //   mark-descriptors        remembers what is open now            leaked-descriptors   what is open besides
 //   fork-and-sleep          a child that lives on (at most 60 s): child=PID
-//   use-in-child            a forked child uses the channel, and drops it: what each call answered
+//   use-in-child            a forked child uses the channel, and drops it: what each call answered, what it inherited=
 //   exec-and-list           a child by fork and exec, with whatever it inherits: descriptors=
+//   connect-as uid= [allow=1]   a child that becomes that user and connects: connect=CODE
+//   listen-as uid= [allow=1]    the same, listening until it is killed (at most 60 s): child=PID listen=CODE
 //   hold-memory bytes=      touches that much                     signals              caught= ignored= blocked=
 //   points                  NAME=COUNT …                          arm-point name= count= signal=
 //   leak-descriptor, be-busy   for the harness's own tests        exit [code=]         without destructors
@@ -102,10 +104,19 @@ Words from_child(Work in_child) {
 
 std::string code_of(const auto& result) { return result ? "ok" : std::string(sluice::name(result.error().code)); }
 
+// What is open here and was not marked, besides `own`.
+std::string unmarked_descriptors(int own) {
+  auto open = descriptors_of(getpid());
+  open.erase(own);
+  for (const auto& [fd, target] : marked_descriptors()) open.erase(fd);
+  return listed(open);
+}
+
 Words use_in_child(Interpreter& interpreter, const Words& words, const Progress&) {
   auto channel = interpreter.channel(words);
   return from_child([&](int out) {
     Words said;
+    said.set("inherited", unmarked_descriptors(out));
     const auto soon = std::chrono::seconds(1);
     std::array<std::byte, 16> room{};
     said.set("send", code_of(channel->send(room, soon)));
@@ -126,6 +137,50 @@ Words exec_and_list(Interpreter&, const Words&, const Progress&) {
     dup2(out, STDOUT_FILENO);
     execl(program.c_str(), program.c_str(), "list-descriptors", "-", "0", static_cast<char*>(nullptr));
   });
+}
+
+void become(const Words& words) {
+  const auto uid = static_cast<uid_t>(words.number("uid"));
+  if (setgid(uid) != 0 || setuid(uid) != 0) _exit(1);
+}
+
+sluice::Options options_as(const Words& words) {
+  sluice::Options options;
+  if (words.has("allow")) options.allow = sluice::Allow::anyone;
+  return options;
+}
+
+Words connect_as(Interpreter& interpreter, const Words& words, const Progress&) {
+  return from_child([&](int out) {
+    become(words);
+    const auto channel = sluice::connect(interpreter.identity().endpoint, patience() / 2, options_as(words));
+    const std::string line = "connect=" + code_of(channel);
+    (void)!write(out, line.data(), line.size());
+  });
+}
+
+Words listen_as(Interpreter& interpreter, const Words& words, const Progress&) {
+  std::array<int, 2> ends{};
+  if (pipe2(ends.data(), O_CLOEXEC) != 0) throw Failure{"pipe", {}};
+  const pid_t child = fork();
+  if (child == 0) {
+    close(interpreter.control());
+    alarm(kChildLifetime);
+    become(words);
+    auto listener = sluice::listen(interpreter.identity().endpoint, options_as(words));
+    const std::string line = "listen=" + code_of(listener);
+    (void)!write(ends[1], line.data(), line.size());
+    close(ends[1]);
+    while (listener) (void)listener->accept();
+    _exit(0);
+  }
+  close(ends[1]);
+  std::array<char, 256> room{};
+  const ssize_t got = read(ends[0], room.data(), room.size());
+  close(ends[0]);
+  Words answer(std::string_view(room.data(), got > 0 ? static_cast<std::size_t>(got) : 0));
+  answer.set("child", static_cast<std::uint64_t>(child));
+  return answer;
 }
 
 Words hold_memory(Interpreter&, const Words& words, const Progress& progress) {
@@ -192,6 +247,8 @@ const CommandTable& process_commands() {
       {"fork-and-sleep", in_own_process(fork_and_sleep)},
       {"use-in-child", in_own_process(use_in_child)},
       {"exec-and-list", in_own_process(exec_and_list)},
+      {"connect-as", in_own_process(connect_as)},
+      {"listen-as", in_own_process(listen_as)},
       {"hold-memory", in_own_process(hold_memory)},
       {"signals", in_own_process(signals)},
       {"points", in_own_process(points)},

@@ -25,7 +25,6 @@ constexpr std::uint64_t kSlow = 2 << 20;  // one byte a call
 
 constexpr auto kVariants = std::to_array<Variant>({
     {.mechanism = "unix", .place = "{folder}/meet"},
-    {.mechanism = "unix", .suffix = "abstract", .place = "@{unique}"},
     {.mechanism = "mq", .place = "/{unique}", .shares_user_limit = true, .grows_with_clients = false},
     {.mechanism = "inproc", .suffix = "stream", .options = "link=stream"},
     {.mechanism = "inproc", .suffix = "packets", .options = "link=packets"},

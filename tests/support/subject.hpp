@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <ostream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,8 @@ struct Subject {
   bool grows_with_clients{true};    // as many clients as one asks for; else until the shared limit is reached
   std::uint64_t bytes_a_second{0};  // roughly, where it is slow: big tests take less; 0: fast
 
+  // How test programs print it.
+  friend std::ostream& operator<<(std::ostream& out, const Subject& subject) { return out << subject.label; }
   // A place to meet, of its own.
   [[nodiscard]] std::string endpoint(const std::string& folder, const std::string& unique) const;
 };

@@ -1,0 +1,108 @@
+// Promise 11: a channel on which nothing happens causes no wake-ups, on either side.
+#include "asleep.hpp"
+#include "conformance.hpp"
+
+namespace sluice_test {
+namespace {
+
+SLUICE_PROMISE(IdleIsFree, 11);
+
+// Under a sanitizer its own threads and interceptors wake up.
+#define SKIP_UNDER_SANITIZERS() \
+  if (under_sanitizer()) GTEST_SKIP() << "a sanitizer's own threads wake up"
+
+std::vector<pid_t> processes_of(const Peer& peer) {
+  std::vector<pid_t> processes{getpid()};
+  if (peer.is_own_process()) processes.push_back(peer.pid());
+  return processes;
+}
+
+TEST_P(IdleIsFree, WhileBothEndsReceive) {
+  SKIP_UNDER_SANITIZERS();
+  for (const auto what : {PeerDoes::connect, PeerDoes::listen}) {
+    auto pair = meet(what);
+    // Some traffic first, so that whatever wakes up after it has reason to.
+    const auto echo = pair.peer->start("receive size=100 count=20");
+    send(pair.channel, stream({100}), 0, 20);
+    EXPECT_DONE(pair.peer->finish(echo));
+    const auto receiving = pair.peer->start("receive size=50 first=20");
+    std::thread receiver([&] { receive(pair.channel, stream({60}), 0, 1); });
+    EXPECT_EQ(what_is_awake(processes_of(*pair.peer)), "");
+    // One message must still get through, each way.
+    send(pair.channel, stream({50}), 20, 1);
+    EXPECT_DONE(pair.peer->finish(receiving));
+    EXPECT_DONE(pair.peer->call("send size=60"));
+    receiver.join();
+  }
+}
+
+TEST_P(IdleIsFree, WhileASenderWaitsForRoom) {
+  SKIP_UNDER_SANITIZERS();
+  auto pair = meet();
+  std::uint64_t sent = 0;
+  while (stream({20'000}).send(pair.channel, sent, 20ms)) ++sent;
+  std::thread sender([&] { EXPECT_OK(stream({20'000}).send(pair.channel, sent, Deadline::never())); });
+  EXPECT_EQ(what_is_awake(processes_of(*pair.peer)), "");
+  EXPECT_DONE(pair.peer->call("receive size=20000 count=" + std::to_string(sent + 1)));
+  sender.join();
+}
+
+TEST_P(IdleIsFree, WhileFlushAndCloseWaitForThePeer) {
+  SKIP_UNDER_SANITIZERS();
+  auto pair = meet();
+  send(pair.channel, stream({100}), 0, 2);
+  std::thread flusher([&] { EXPECT_OK(pair.channel.flush()); });
+  EXPECT_EQ(what_is_awake(processes_of(*pair.peer)), "");
+  auto receiving = pair.peer->start("receive size=100 count=3");
+  flusher.join();
+  send(pair.channel, stream({100}), 2, 1);
+  EXPECT_DONE(pair.peer->finish(receiving));
+  std::thread closer([&] { EXPECT_OK(pair.channel.close()); });
+  EXPECT_EQ(what_is_awake(processes_of(*pair.peer)), "");
+  EXPECT_FAILED(pair.peer->call("receive"), Errc::closed);
+  closer.join();
+}
+
+TEST_P(IdleIsFree, WhileAListenerAcceptsAndAClientWaitsForIt) {
+  SKIP_UNDER_SANITIZERS();
+  auto listener = listen();
+  auto& peer = start_peer();
+  std::optional<sluice::Result<Channel>> accepted;
+  {
+    std::thread acceptor([&] { accepted.emplace(listener.accept()); });
+    EXPECT_EQ(what_is_awake(processes_of(peer)), "");
+    EXPECT_DONE(peer.call("connect"));
+    acceptor.join();
+    ASSERT_OK(*accepted);
+  }
+  // Nobody runs accept: the client sleeps until somebody does.
+  const auto connecting = peer.start("connect channel=second");
+  std::this_thread::sleep_for(50ms);
+  EXPECT_EQ(what_is_awake(processes_of(peer)), "");
+  EXPECT_OK(listener.accept(soon()));
+  EXPECT_DONE(peer.finish(connecting));
+}
+
+TEST_P(IdleIsFree, WithUnfinishedHandshakesInTheListener) {
+  SKIP_UNDER_SANITIZERS();
+  if (stays_in_one_process()) return answer_one_process();
+  auto listener = listen();
+  // A stopped client has connected and says nothing. Its handshake has a deadline of its own: that may be waited for, once.
+  auto& silent = start_peer();
+  silent.start("connect");
+  std::this_thread::sleep_for(50ms);
+  silent.stop();
+  std::optional<sluice::Result<Channel>> accepted;
+  std::thread acceptor([&] { accepted.emplace(listener.accept()); });
+  std::this_thread::sleep_for(100ms);
+  EXPECT_EQ(what_wakes_up({getpid()}), "");
+  auto& good = start_peer();
+  EXPECT_DONE(good.call("connect deadline=10000"));
+  acceptor.join();
+  ASSERT_OK(*accepted);
+  EXPECT_EQ((*accepted)->peer().process_id.value_or(good.pid()), good.pid());
+  silent.kill();
+}
+
+}  // namespace
+}  // namespace sluice_test

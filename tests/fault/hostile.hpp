@@ -1,0 +1,72 @@
+// What the tests about hostile peers have in common: the victim is the test peer, a process of its own whose memory,
+// descriptors and life can be looked at; the attacker is this process, with raw bytes.
+#pragma once
+
+#include "conformance.hpp"
+#include "raw_peer.hpp"
+
+namespace sluice_test {
+
+class HostileTest : public Conformance {
+ protected:
+  HostileTest() : Conformance(7) {}
+
+  // In one process there is no stranger; and who meets elsewhere than at a Unix socket needs another raw client. True: the test
+  // returns.
+  bool answered() {
+    if (!stays_in_one_process()) return false;
+    answer_one_process();
+    return true;
+  }
+
+  // A victim that listens. Where strangers can knock.
+  Peer& listening_victim(const std::string& options = {}) {
+    auto& victim = start_peer();
+    const Reply listening = victim.call("listen " + options);
+    if (!listening) throw std::runtime_error("the victim can't listen: " + listening.code);
+    socket_path_ = find_socket(scratch().folder());
+    if (socket_path_.empty()) throw std::runtime_error("no Unix socket to knock at");
+    return victim;
+  }
+  [[nodiscard]] const std::string& socket_path() const noexcept { return socket_path_; }
+
+  // A stranger that has shaken hands rightly with a victim that accepts; the victim's channel is "c".
+  struct Connected {
+    RawSocket socket;
+    RawOffer offer;
+  };
+  Connected connect_rightly(Peer& victim, const RawHello& hello = {}) {
+    const auto accepting = victim.start("accept deadline=10000");
+    Connected connected{RawSocket::connect(socket_path_), {}};
+    auto offer = shake_hands(connected.socket, hello);
+    const Reply accepted = victim.finish(accepting);
+    if (!offer || !accepted) throw std::runtime_error("a right handshake was refused: " + accepted.code);
+    connected.offer = *std::move(offer);
+    return connected;
+  }
+
+  void expect_grown_less(const Peer& victim, std::uint64_t before, std::uint64_t limit) {
+    const std::uint64_t now = resident_bytes(victim.pid());
+    if (under_sanitizer()) return;  // its shadow memory grows too
+    EXPECT_LT(now, before + limit) << "the victim's memory has grown";
+  }
+
+  // The victim lives, its memory has hardly grown, and it serves the next peer.
+  void expect_unharmed(Peer& victim, std::uint64_t memory_before, std::uint64_t may_grow = std::uint64_t{8} << 20) {
+    expect_grown_less(victim, memory_before, may_grow);
+    const auto accepting = victim.start("accept deadline=10000 channel=good");
+    auto channel = sluice::connect(endpoint(), soon());
+    EXPECT_DONE(victim.finish(accepting));
+    ASSERT_OK(channel);
+    EXPECT_EQ(channel->peer().process_id, victim.pid());
+    const auto receiving = victim.start("receive size=1000 channel=good");
+    send(*channel, stream({1000}), 0, 1);
+    EXPECT_DONE(victim.finish(receiving));
+    EXPECT_DONE(victim.call("destroy channel=good"));
+  }
+
+ private:
+  std::string socket_path_;
+};
+
+}  // namespace sluice_test
