@@ -11,6 +11,7 @@ from harness import DONE, ToolTest, main
 
 # XXH3-128 of nothing, as xxhsum -H2 prints it.
 DIGEST_OF_NOTHING = "99aa06d3014798d86001c324468d497f"
+LONG_PATIENCE = 600  # seconds, for gigabytes on a busy machine
 
 
 class Carrying(ToolTest):
@@ -105,7 +106,7 @@ class Carrying(ToolTest):
             file.truncate(size)
         with open(os.devnull, "wb") as nowhere:
             receiving = self.receive("--stdout", stdout=nowhere)
-            status, out, _ = self.run_sluice("send", self.unix, "--json", big)
+            status, out, _ = self.sluice("send", self.unix, "--json", big).end(LONG_PATIENCE)
         self.assertEqual((status, receiving.end()[0]), (DONE, DONE))
         self.assertEqual(json.loads(out)["files"][0]["size"], size)
 

@@ -53,10 +53,10 @@ class Process:
             if not is_there():
                 raise AssertionError(f"no {text!r} from {self.process.args}: {self.lines}")
 
-    def end(self):
+    def end(self, patience=PATIENCE):
         """Waits for the end: (exit status, standard output, standard error)."""
         try:
-            status = self.process.wait(PATIENCE)
+            status = self.process.wait(patience)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise AssertionError(f"{self.process.args} hangs: {self.lines}") from None
