@@ -132,7 +132,6 @@ TEST_F(OsSocketMeeting, TheNameOfAKilledListenerIsTakenOverAtOnce) {
 
 TEST_F(OsSocketMeeting, TakenOverAlsoWhileItsForkedChildLives) {
   const Signal listening;
-  const Signal unused;
   pid_t grandchild = 0;
   int ends[2];
   ASSERT_EQ(::pipe(ends), 0);
@@ -141,11 +140,11 @@ TEST_F(OsSocketMeeting, TakenOverAlsoWhileItsForkedChildLives) {
     grandchild = ::fork();
     if (grandchild == 0) {
       ::alarm(kChildSeconds);
+      listening.give();  // by then its fork handler has run
       ::pause();
       ::_exit(0);
     }
     (void)!::write(ends[1], &grandchild, sizeof grandchild);
-    listening.give();
     ::pause();
     return 0;
   });

@@ -21,10 +21,10 @@ namespace os {
 namespace {
 
 constexpr std::size_t kBits = 64;
-constexpr std::size_t kWords = 512;
-constexpr std::size_t kPerPage = kBits * kWords;  // 32,768 descriptors a page
+constexpr std::size_t kWords = 128;
+constexpr std::size_t kPerPage = kBits * kWords;  // 8,192 descriptors a page
 // 2^26 descriptors. The kernel gives the lowest free number, and that many open files take 17 GB of its memory.
-constexpr std::size_t kPages = 2048;
+constexpr std::size_t kPages = 8192;
 
 struct Page {
   std::array<std::atomic<std::uint64_t>, kWords> words{};
