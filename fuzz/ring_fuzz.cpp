@@ -1,0 +1,119 @@
+// A hostile peer in shared memory: between our own calls, whatever it likes is written anywhere into the region. We neither
+// leave the region nor take a message beyond the limit, and no call goes on for ever.
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "core/ring_layout.hpp"
+#include "core/ring_reader.hpp"
+#include "core/ring_writer.hpp"
+#include "fuzz/require.hpp"
+#include "unit/fake_links.hpp"
+
+using namespace sluice;
+using namespace sluice::core;
+using sluice_fuzz::Input;
+using sluice_fuzz::require;
+using sluice_test::FakeRegion;
+
+namespace {
+
+constexpr std::size_t kMaxMessage = 100'000;
+constexpr std::size_t kMostHeld = 8;
+constexpr int kMostSteps = 200;
+
+enum class Move : std::uint8_t { write_header, write_bytes, write_line, take, let_go, put, put_control, count };
+
+class Play {
+ public:
+  explicit Play(Input input) : input_(input) { std::ranges::fill(*memory_, std::byte{0}); }
+
+  void run() {
+    for (int step = 0; step < kMostSteps && !input_.empty(); ++step) {
+      switch (static_cast<Move>(input_.take<std::uint8_t>() % static_cast<unsigned>(Move::count))) {
+        case Move::write_header:
+          // At a multiple of 8 in our incoming ring: where the next record may be looked for.
+          write(ring_at(0, kMinCapacity) + std::size_t{input_.take<std::uint16_t>()} / kUnit * kUnit, kHeaderSize);
+          break;
+        case Move::write_bytes:
+          write(input_.take<std::uint32_t>() % memory_->size(), input_.take<std::uint8_t>());
+          break;
+        case Move::write_line:
+          write(consumer_line_at(1) + input_.take<std::uint8_t>() % 12U, 4);
+          break;
+        case Move::take:
+          take();
+          break;
+        case Move::let_go:
+          if (!held_.empty())
+            held_.erase(held_.begin() + input_.take<std::uint8_t>() % static_cast<std::ptrdiff_t>(held_.size()));
+          break;
+        case Move::put:
+          put();
+          break;
+        default:
+          (void)writer_.put_control({.word = Word::taken}, reader_.released_units());
+          break;
+      }
+    }
+  }
+
+ private:
+  void write(std::size_t at, std::size_t count) {
+    const auto bytes = input_.take_bytes(std::min(count, memory_->size() - at));
+    std::ranges::copy(bytes, memory_->begin() + static_cast<std::ptrdiff_t>(at));
+  }
+  void take() {
+    auto incoming = reader_.take();
+    if (!incoming) {
+      require(incoming.error().code == Errc::protocol_error || incoming.error().code == Errc::would_block,
+              "the code of a refusal");
+      return;
+    }
+    writer_.note_released(incoming->back);
+    const auto bytes = incoming->message.bytes();
+    require(bytes.size() <= kMaxMessage, "no message is larger than we accept");
+    if (incoming->message.shared()) {
+      const auto* const ring = memory_->data() + ring_at(0, kMinCapacity);
+      require(bytes.data() >= ring && bytes.data() + bytes.size() <= ring + kMinCapacity, "a view lies in its ring");
+    }
+    if (!bytes.empty())
+      sum_ =
+          static_cast<std::uint8_t>(sum_ + std::to_integer<unsigned>(bytes.front()) + std::to_integer<unsigned>(bytes.back()));
+    if (held_.size() < kMostHeld) held_.push_back(std::move(incoming->message));
+  }
+  void put() {
+    static const std::vector<std::byte> content(kMaxMessage, std::byte{1});
+    const auto bytes = std::span<const std::byte>{content}.first(input_.take<std::uint16_t>());
+    Outgoing message{{&bytes, 1}};
+    while (true) {
+      const auto put = writer_.put(message, reader_.released_units());
+      if (!put) {
+        require(put.error().code == Errc::protocol_error || put.error().code == Errc::would_block, "the code of a refusal");
+        return;
+      }
+      if (*put) return;
+    }
+  }
+
+  Input input_;
+  // One for all plays: fresh pages would take longer than the play.
+  static FakeRegion::Memory region_memory() {
+    static const FakeRegion::Memory memory = FakeRegion::make_memory();
+    return memory;
+  }
+
+  FakeRegion::Memory memory_ = region_memory();
+  std::shared_ptr<FakeRegion> region_ = std::make_shared<FakeRegion>(memory_, true);
+  RingReader reader_{region_, 0, kMaxMessage};
+  RingWriter writer_{region_, 1};
+  std::vector<Message> held_;
+  volatile std::uint8_t sum_{0};  // reads what a message views
+};
+
+}  // namespace
+
+int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  Play{Input{data, size}}.run();
+  return 0;
+}
