@@ -5,8 +5,6 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 jobs=$(nproc)
 export SLUICE_COUNTS=${SLUICE_COUNTS:-$PWD/build/counts}
-# ccache finds what another copy of the tree has compiled (the stage without-each works in a copy).
-export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=true
 mkdir -p build
 
 # minutes SECONDS: as people read it
