@@ -46,7 +46,7 @@ constexpr long kLargestPacket = 16L << 20;  // HARD_MSGSIZEMAX (mq_overview(7))
 // What the system counts for a queue against RLIMIT_MSGQUEUE since Linux 3.5 (getrlimit(2)): the packets, and for each a
 // msg_msg and a posix_msg_tree_node, of 48 bytes on 64-bit systems.
 constexpr std::size_t bytes_of(const Depth& depth) noexcept {
-  constexpr std::size_t kBookkeeping = 2 * 48;
+  constexpr std::size_t kBookkeeping = 48 + 48;
   return depth.packets * (depth.size + kBookkeeping);
 }
 
@@ -171,8 +171,12 @@ Depth first_depth(std::size_t wish) {
 
 bool is_exhausted(int os_code) noexcept { return os_code == EMFILE || os_code == ENOSPC || os_code == ENOMEM; }
 
+// EMFILE says that descriptors or that bytes for queues have run out (mq_open(3)): which one, opening anything else tells.
+bool has_descriptors() noexcept { return static_cast<bool>(links::Descriptor{::open("/", O_PATH | O_CLOEXEC)}); }
+
 // The error for queues that even small could not be made.
 Error exhausted(int os_code, const Depth& depth) noexcept {
+  if (os_code == EMFILE && !has_descriptors()) return os::failure(os_code, Step::offer);
   rlimit limit{};
   (void)::getrlimit(RLIMIT_MSGQUEUE, &limit);
   return {Errc::limit_reached, Step::make_queues, os_code, static_cast<std::int64_t>(2 * bytes_of(depth)),

@@ -34,7 +34,8 @@ class ShmLink final : public links::PrivateLink {
     const std::string name = object_name(objects_);
     // O_EXCL: what has our name is never taken for ours. Close-on-exec by itself (shm_open(3)).
     links::Descriptor object{::shm_open(name.c_str(), O_RDWR | O_CREAT | O_EXCL, S_IRUSR | S_IWUSR)};
-    if (!object) return os::failure(errno, Step::make_region);
+    // EMFILE, ENFILE: it is descriptors that are missing, not memory.
+    if (!object) return os::failure(errno, errno == EMFILE || errno == ENFILE ? Step::offer : Step::make_region);
     fault::point("after-make-region");
     ::shm_unlink(name.c_str());
     auto region = os::SharedRegion::make(std::move(object), *capacity);

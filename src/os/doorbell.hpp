@@ -10,7 +10,7 @@ namespace sluice::inline v0::os {
 
 class Doorbell {
  public:
-  // limit_reached (Step::make_region): no descriptors left.
+  // limit_reached (Step::offer): no descriptors left.
   static Result<Doorbell> create();
   // One that a peer handed over. protocol_error (Step::offer): it is none.
   static Result<Doorbell> adopt(links::Descriptor handle);

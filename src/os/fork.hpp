@@ -2,7 +2,8 @@
 // descriptors at once (closes them, never unlocks: an unlock would free the parent's lock) and counts up its generation.
 // It stands on pthread_atfork(3), registered at the first use. Each copy of the library in a process has a registry of its
 // own and looks after its own descriptors. A child of vfork(2), posix_spawn(3) or a bare clone(2) runs no fork handler; there
-// close-on-exec does the work.
+// close-on-exec does the work. So it does, alone, for a descriptor that another thread was just opening or closing during the
+// fork.
 #pragma once
 
 namespace sluice::inline v0::os {

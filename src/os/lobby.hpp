@@ -24,8 +24,8 @@ struct Guest {
   std::function<void(const std::string& objects)> sweep;
 };
 
-// Listens in the lobby. not_supported: `allow` is wider than the own user. invalid_endpoint: an empty or overlong place. Else
-// as links::Mechanism::listen().
+// Listens in the lobby. not_supported (Step::check_options): `allow` is wider than the own user. invalid_endpoint: an empty or
+// overlong place. Else as links::Mechanism::listen().
 [[nodiscard]] Result<std::unique_ptr<links::Acceptor>> listen(std::string_view mechanism, const links::Place& place,
                                                               Guest guest);
 

@@ -64,7 +64,9 @@ TEST_F(OsLobby, MeetsUnderAnyName) {
 }
 
 TEST_F(OsLobby, ServesTheOwnUserOnlyAndNamesThatAreNone) {
-  EXPECT_EQ(code_of(os::lobby::listen("test", place("x", Allow::anyone), guest())), Errc::not_supported);
+  const auto wide = os::lobby::listen("test", place("x", Allow::anyone), guest());
+  ASSERT_EQ(code_of(wide), Errc::not_supported);
+  EXPECT_EQ(wide.error().step, Step::check_options);
   EXPECT_EQ(code_of(os::lobby::dial("test", place("x", Allow::anyone), nullptr)), Errc::not_supported);
   EXPECT_EQ(code_of(listen("")), Errc::invalid_endpoint);
   EXPECT_EQ(code_of(listen(std::string(5000, 'x'))), Errc::invalid_endpoint);
@@ -248,6 +250,17 @@ TEST_F(OsQueues, OutOfQueueMemoryIsALimitThatSaysHowMuchIsNeeded) {
   EXPECT_EQ(offer.error().step, Step::make_queues);
   EXPECT_EQ(offer.error().first, 2 * 4 * (1024 + 96));
   EXPECT_EQ(offer.error().second, 1000);
+}
+
+TEST_F(OsQueues, OutOfDescriptorsIsNotTakenForOutOfQueues) {
+  rlimit limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+  const rlimit none{3, limit.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  const auto offer = listening_.private_link->make(0);
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+  ASSERT_EQ(code_of(offer), Errc::limit_reached);
+  EXPECT_NE(offer.error().step, Step::make_queues);
 }
 
 TEST_F(OsQueues, APairShrinksWhereTheUsualOneDoesNotFit) {

@@ -6,9 +6,8 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#include <chrono>
 #include <fstream>
-#include <thread>
+#include <vector>
 
 #include "links/mechanism.hpp"
 #include "os/identity.hpp"
@@ -18,9 +17,7 @@
 namespace sluice::inline v0::test {
 namespace {
 
-using namespace std::chrono_literals;
-
-constexpr auto kPatience = 10s;
+constexpr int kPatience = 10'000;  // milliseconds, for an event
 
 class OsSocketMeeting : public OsTest {
  protected:
@@ -68,7 +65,7 @@ TEST_F(OsSocketMeeting, BothSidesMeetAndKnowEachOther) {
     return meeting && meeting->vouched && meeting->peer.process_id == ::getppid() && !meeting->one_process ? 0 : 1;
   });
   pollfd waiting{static_cast<int>((*acceptor)->waitable().native), POLLIN, 0};
-  ASSERT_EQ(::poll(&waiting, 1, 10'000), 1);
+  ASSERT_EQ(::poll(&waiting, 1, kPatience), 1);
   const auto meeting = (*acceptor)->accept();
   ASSERT_TRUE(meeting);
   EXPECT_EQ(meeting->peer.process_id, child.id());
@@ -287,7 +284,7 @@ TEST_F(OsSocketMeeting, TheTetherTellsOfAKillAndNotOfAStop) {
   EXPECT_FALSE(meeting->tether->is_severed()) << "stopped is not dead";
   child.kill();
   pollfd tether{static_cast<int>(meeting->tether->waitables()[0].native), POLLIN, 0};
-  EXPECT_EQ(::poll(&tether, 1, 10'000), 1) << "not reaped yet";
+  EXPECT_EQ(::poll(&tether, 1, kPatience), 1) << "not reaped yet";
   EXPECT_TRUE(meeting->tether->is_severed());
   child.wait();
   EXPECT_TRUE(meeting->tether->is_severed()) << "reaped";

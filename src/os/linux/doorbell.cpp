@@ -15,7 +15,7 @@ namespace sluice::inline v0::os {
 
 Result<Doorbell> Doorbell::create() {
   links::Descriptor event{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
-  if (!event) return failure(errno, Step::make_region);
+  if (!event) return failure(errno, Step::offer);
   return Doorbell{std::move(event)};
 }
 
@@ -25,7 +25,7 @@ Result<Doorbell> Doorbell::adopt(links::Descriptor handle) {
   return Doorbell{std::move(handle)};
 }
 
-Result<links::Descriptor> Doorbell::duplicate() const { return os::duplicate(event_, Step::make_region); }
+Result<links::Descriptor> Doorbell::duplicate() const { return os::duplicate(event_, Step::offer); }
 
 void Doorbell::ring() const noexcept {
   const std::uint64_t one = 1;

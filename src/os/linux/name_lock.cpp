@@ -73,7 +73,6 @@ std::string_view next_line(std::string_view& text) noexcept {
 }
 
 std::optional<FileId> parse_socket(std::string_view numbers) {
-  FileId id;
   unsigned long long device = 0;
   unsigned long long number = 0;
   long long seconds = 0;

@@ -26,7 +26,7 @@ struct Names {
 };
 
 Result<Names> names_of(std::string_view mechanism, const links::Place& place, Step step) {
-  if (place.allow != Allow::same_user) return Error{Errc::not_supported, step, 0, 0, 0};
+  if (place.allow != Allow::same_user) return Error{Errc::not_supported, Step::check_options, 0, 0, 0};
   if (place.where.empty() || place.where.size() > kLongestPlace) {
     return Error{Errc::invalid_endpoint, step, 0, static_cast<std::int64_t>(place.where.size()), kLongestPlace};
   }
@@ -45,6 +45,9 @@ Result<std::string> new_objects_name() {
 
 Result<SocketFile> locate(const Names& names) {
   auto folder = open_runtime_folder(Missing::tell);
+  // Without a folder nobody listens.
+  if (!folder && folder.error().code == Errc::not_found)
+    return Error{Errc::not_found, Step::connect, folder.error().os_code, 0, 0};
   if (!folder) return folder.error();
   // Somebody else's place that has the same short name is not the one that is looked for.
   const auto recorded = recorded_name(*folder, names.lock);

@@ -86,7 +86,7 @@ Result<links::Offer> SharedRegion::offer() const {
   links::Offer offer;
   const std::size_t size = memory().size();
   offer.numbers = {size, (size - links::kRegionHead) / 2};
-  auto object = duplicate(object_, Step::make_region);
+  auto object = duplicate(object_, Step::offer);
   if (!object) return object.error();
   auto their_bell = peer_bell_.duplicate();
   if (!their_bell) return their_bell.error();
