@@ -47,8 +47,12 @@ class AnyRecords {
   Result<Incoming> take() {
     return std::visit([](auto& records) { return records.take(); }, records_);
   }
-  [[nodiscard]] bool is_through() const {
-    return std::visit([](const auto& records) { return records.is_through(); }, records_);
+  // See StreamRecords: a stream may take only a part of a control record.
+  Result<void> move_rest() {
+    return std::visit([](auto& records) { return records.move_rest(); }, records_);
+  }
+  [[nodiscard]] bool has_rest() const {
+    return std::visit([](const auto& records) { return records.has_rest(); }, records_);
   }
 
   // The ring, whose shared lines say what the others need control records for; or null.

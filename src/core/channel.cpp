@@ -31,6 +31,16 @@ auto guarded(Step step, Call call) noexcept -> decltype(call()) {
   }
 }
 
+// The same for a call on a channel: there, half a record may have gone, so the channel ends.
+template <class Call>
+auto guarded(core::Session& session, Step step, Call call) noexcept -> decltype(call()) {
+  try {
+    return call();
+  } catch (const std::bad_alloc&) {
+    return session.fail({Errc::out_of_memory, step, 0, 0, 0});
+  }
+}
+
 [[nodiscard]] Error moved_from(Step step) noexcept { return Error{Errc::misuse, step, 0, 0, 0}; }
 
 }  // namespace
@@ -44,37 +54,37 @@ Channel::~Channel() = default;
 
 Result<void> Channel::send(std::span<const std::byte> bytes, Deadline deadline) {
   if (!session_) return moved_from(Step::send);
-  return guarded(Step::send, [&] { return session_->send({&bytes, 1}, deadline); });
+  return guarded(*session_, Step::send, [&] { return session_->send({&bytes, 1}, deadline); });
 }
 
 Result<void> Channel::send(std::initializer_list<std::span<const std::byte>> parts, Deadline deadline) {
   if (!session_) return moved_from(Step::send);
-  return guarded(Step::send, [&] { return session_->send({parts.begin(), parts.size()}, deadline); });
+  return guarded(*session_, Step::send, [&] { return session_->send({parts.begin(), parts.size()}, deadline); });
 }
 
 Result<Message> Channel::receive(Deadline deadline) {
   if (!session_) return moved_from(Step::receive);
-  return guarded(Step::receive, [&] { return session_->receive(deadline); });
+  return guarded(*session_, Step::receive, [&] { return session_->receive(deadline); });
 }
 
 Result<Received> Channel::receive_into(std::span<std::byte> room, Deadline deadline) {
   if (!session_) return moved_from(Step::receive);
-  return guarded(Step::receive, [&] { return session_->receive_into(room, deadline); });
+  return guarded(*session_, Step::receive, [&] { return session_->receive_into(room, deadline); });
 }
 
 Result<void> Channel::flush(Deadline deadline) {
   if (!session_) return moved_from(Step::flush);
-  return guarded(Step::flush, [&] { return session_->flush(deadline); });
+  return guarded(*session_, Step::flush, [&] { return session_->flush(deadline); });
 }
 
 Result<void> Channel::finish(Deadline deadline) {
   if (!session_) return moved_from(Step::finish);
-  return guarded(Step::finish, [&] { return session_->finish(deadline); });
+  return guarded(*session_, Step::finish, [&] { return session_->finish(deadline); });
 }
 
 Result<void> Channel::close(Deadline deadline) {
   if (!session_) return moved_from(Step::close);
-  return guarded(Step::close, [&] { return session_->close(deadline); });
+  return guarded(*session_, Step::close, [&] { return session_->close(deadline); });
 }
 
 void Channel::interrupt() noexcept {
@@ -82,7 +92,11 @@ void Channel::interrupt() noexcept {
 }
 
 void Channel::advance() {
-  if (session_) session_->advance();
+  if (!session_) return;
+  (void)guarded(*session_, Step::send, [&] {
+    session_->advance();
+    return Result<void>{};
+  });
 }
 
 std::optional<Error> Channel::ended() const { return session_ ? session_->ended() : moved_from(Step::none); }

@@ -15,8 +15,8 @@
 namespace sluice::inline v0::core {
 
 struct Endpoint {
-  std::string mechanism;  // letters and digits
-  std::string where;      // decoded
+  std::string mechanism;                                     // letters and digits
+  std::string where;                                         // decoded
   std::vector<std::pair<std::string, std::string>> options;  // decoded, in the order of the text
 };
 
@@ -35,8 +35,8 @@ struct Limits {
 };
 
 // Options of the call and of the text together, checked; the common ones are taken out of `endpoint.options`, so that what is
-// left are the mechanism's own, of which `own` names those it knows. misuse (Step::check_options) for one that stands in both or
-// twice; invalid_endpoint for one that nobody knows or a value that can't be read (first: which option of the text, from 0).
+// left are the mechanism's own, of which `own` names those it knows. misuse (Step::check_options) for one that stands in both
+// or twice; invalid_endpoint for one that nobody knows or a value that can't be read (first: which option of the text, from 0).
 [[nodiscard]] Result<Limits> take_options(Endpoint& endpoint, const Options& options, std::string_view own);
 
 // A number of bytes: digits, and K, M or G for powers of 1024. Nothing else, and nothing above 2^48.

@@ -108,7 +108,8 @@ std::string value_of(std::string_view placeholder, const Error& error, std::stri
   if (placeholder == "first versions") return versions(error.first);
   if (placeholder == "second versions") return versions(error.second);
   const auto option = option_in(endpoint, error.first);
-  return option ? "'" + std::string(*option) + "'" : "number " + digits(static_cast<std::uint64_t>(error.first) + 1) + " of the text";
+  return option ? "'" + std::string(*option) + "'"
+                : "number " + digits(static_cast<std::uint64_t>(error.first) + 1) + " of the text";
 }
 
 // Fills in what stands in { } and keeps or drops what stands in [ ].

@@ -57,7 +57,10 @@ Handshake::Handshake(Role role, links::Meeting meeting, const links::Row& row, c
 
 Result<Established> Handshake::step() {
   while (true) {
-    if (auto sent = greeting_.send(); !sent) return sent.error();
+    // A listener that refuses may have hung up before we have said hello: its reason is still to be read.
+    const auto sent = greeting_.send();
+    const bool is_hung_up = !sent && sent.error().code == Errc::peer_died;
+    if (!sent && !(is_hung_up && (state_ == State::hello || state_ == State::verdict))) return sent.error();
     Result<void> done;
     switch (state_) {
       case State::begin:

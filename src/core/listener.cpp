@@ -43,10 +43,13 @@ bool ListenerCore::is_foreign_process() const noexcept { return links::process_g
 
 Result<std::unique_ptr<Session>> ListenerCore::accept(Deadline deadline) {
   if (is_foreign_process()) return Error{Errc::misuse, Step::use_after_fork, 0, 0, 0};
+  // acquire and release: one accept after the other, each sees what the last one did
   if (accepting_.exchange(true, std::memory_order_acquire)) return Error{Errc::misuse, Step::accept, 0, 0, 0};
-  auto session = accept_in_turn(deadline);
-  accepting_.store(false, std::memory_order_release);
-  return session;
+  struct Leave {
+    std::atomic<bool>& accepting;
+    ~Leave() { accepting.store(false, std::memory_order_release); }
+  } const leave{accepting_};
+  return accept_in_turn(deadline);
 }
 
 Result<std::unique_ptr<Session>> ListenerCore::accept_in_turn(Deadline deadline) {

@@ -123,7 +123,9 @@ Result<Incoming> PacketRecords::take() {
     if (at_end_) return Incoming{};
     if (auto received = receive_batch(); !received) return received.error();
   }
-  return would_block();
+  Incoming incoming;
+  incoming.what = Incoming::What::more;
+  return incoming;
 }
 
 }  // namespace sluice::inline v0::core

@@ -30,7 +30,8 @@ class PacketRecords {
   // As StreamRecords::put(), a batch of packets a call; a packet goes whole, so nothing is ever half begun.
   Result<bool> put(Outgoing& message, std::uint32_t back);
   Result<void> put_control(const Control& control, std::uint32_t back);
-  [[nodiscard]] bool is_through() const { return !link_->pending(); }
+  static Result<void> move_rest() noexcept { return {}; }
+  [[nodiscard]] static bool has_rest() noexcept { return false; }
 
   Result<Incoming> take();
 

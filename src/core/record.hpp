@@ -77,14 +77,14 @@ template <class Integer>
 // What a control record says. Its payload is 16 bytes: the word (u32), a number (u32), a value (u64).
 enum class Word : std::uint32_t {
   // after the hello, see handshake.hpp
-  offer = 1,    // value: how many numbers follow; the record is longer by 8 bytes for each
-  refuse = 2,   // number: the Errc; value: Step << 32 | the OS's own code as 32 bits; two u64 follow: first, second
-  ready = 3,    // the connecting side has taken the link
+  offer = 1,   // value: how many numbers follow; the record is longer by 8 bytes for each
+  refuse = 2,  // number: the Errc; value: Step << 32 | the OS's own code as 32 bits; two u64 follow: first, second
+  ready = 3,   // the connecting side has taken the link
   // in the session
-  ask = 16,        // tell me when you have taken `number` messages
-  taken = 17,      // I have taken as many messages as the header's `back` says (ring: as `number` says)
-  finish = 18,     // I send no more messages
-  goodbye = 19,    // I send no more and discard what still arrives
+  ask = 16,           // tell me when you have taken `number` messages
+  taken = 17,         // I have taken as many messages as the header's `back` says (ring: as `number` says)
+  finish = 18,        // I send no more messages
+  goodbye = 19,       // I send no more and discard what still arrives
   goodbye_seen = 20,  // I have received your goodbye, and everything before it
 };
 

@@ -90,9 +90,10 @@ class Tail {
   bool present_{false};
 };
 
-// What comes in: a whole message, a control word, or the end of the link.
+// What comes in: a whole message, a control word, or the end of the link. `more`: none of these yet, but the link has not been
+// emptied; the caller has its deadline to look at.
 struct Incoming {
-  enum class What : std::uint8_t { message, control, end };
+  enum class What : std::uint8_t { message, control, end, more };
   What what{What::end};
   std::uint32_t back{0};  // of the record's header
   Message message;

@@ -1,5 +1,7 @@
 #include "core/ring_reader.hpp"
 
+#include <memory>
+#include <optional>
 #include <utility>
 
 #include "core/message_storage.hpp"
@@ -12,13 +14,16 @@ namespace {
 // A message that lies in the ring.
 class RingMessage final : public MessageStorage {
  public:
-  RingMessage(std::shared_ptr<RingHold> hold, std::uint64_t number) noexcept : hold_(std::move(hold)), number_(number) {}
-  ~RingMessage() override { hold_->let_go(number_); }
+  explicit RingMessage(std::shared_ptr<RingHold> hold) noexcept : hold_(std::move(hold)) {}
+  ~RingMessage() override {
+    if (number_) hold_->let_go(*number_);
+  }
+  void hold(std::uint64_t end) { number_ = hold_->hold(end); }
   [[nodiscard]] bool shared_with_peer() const noexcept override { return true; }
 
  private:
   std::shared_ptr<RingHold> hold_;
-  std::uint64_t number_;
+  std::optional<std::uint64_t> number_;  // of its stretch
 };
 
 constexpr std::size_t kMaxControl = 256;  // no control record of ours is longer than this
@@ -32,8 +37,7 @@ RingHold::RingHold(std::shared_ptr<links::RegionLink> region, const RingView& ri
 
 std::uint64_t RingHold::hold(std::uint64_t end) {
   const std::lock_guard lock(mutex_);
-  stretches_.push_back({end, true, true});
-  ++held_messages_;
+  stretches_.push_back({end, true});
   return first_number_ + stretches_.size() - 1;
 }
 
@@ -41,9 +45,16 @@ void RingHold::pass(std::uint64_t end) {
   const std::lock_guard lock(mutex_);
   if (stretches_.empty()) {
     publish(end);
+  } else if (!stretches_.back().held) {
+    stretches_.back().end = end;  // one stretch for all that passes behind a held message: no memory for each
   } else {
-    stretches_.push_back({end, false, false});
+    stretches_.push_back({end, false});
   }
+}
+
+bool RingHold::admits(std::uint64_t end) const noexcept {
+  const std::lock_guard lock(mutex_);
+  return end - released_ <= ring_.capacity;
 }
 
 void RingHold::let_go(std::uint64_t number) noexcept {
@@ -51,7 +62,6 @@ void RingHold::let_go(std::uint64_t number) noexcept {
   if (links::process_generation() != generation_) return;
   const std::lock_guard lock(mutex_);
   stretches_[static_cast<std::size_t>(number - first_number_)].held = false;
-  --held_messages_;
   release_front();
 }
 
@@ -65,13 +75,9 @@ void RingHold::release_front() noexcept {
   if (end != 0) publish(end);
 }
 
-bool RingHold::holds_messages() const noexcept {
-  const std::lock_guard lock(mutex_);
-  return held_messages_ != 0;
-}
-
 // Called under the lock, so positions only grow.
 void RingHold::publish(std::uint64_t position) noexcept {
+  released_ = position;
   const auto units = static_cast<std::uint32_t>(position / kUnit);
   // release: pairs with the acquire in released_units(), so that our reads of the room come before a header that gives it back
   released_units_.store(units, std::memory_order_release);
@@ -111,17 +117,20 @@ Result<Incoming> RingReader::take() {
     if (size > ring_.capacity - kHeaderSize - offset && header->kind != Kind::filler) return protocol_error();
     const std::uint64_t next_lap = position_ - offset + ring_.capacity;
     if (header->kind == Kind::filler) {
-      if (header->length != 0 || offset == 0) return protocol_error();
+      if (header->length != 0 || offset == 0 || !hold_->admits(next_lap)) return protocol_error();
       position_ = next_lap;
       hold_->pass(position_);
       continue;
     }
     const std::uint64_t end = header->home ? next_lap : position_ + size;
+    if (!hold_->admits(end)) return protocol_error();
     auto incoming = take_record(*header, end);
     if (!incoming && incoming.error().code == Errc::would_block) continue;
     return incoming;
   }
-  return would_block();
+  Incoming incoming;
+  incoming.what = Incoming::What::more;
+  return incoming;
 }
 
 // would_block: a piece was taken, its message is not complete.
@@ -141,9 +150,10 @@ Result<Incoming> RingReader::take_record(const RecordHeader& header, std::uint64
   }
   if (auto begun = assembly_.begin(header.kind, header.length); !begun) return begun.error();
   if (header.kind == Kind::data) {
-    (void)assembly_.finish();  // nothing to assemble: the message is a view
+    (void)assembly_.finish();                             // nothing to assemble: the message is a view
+    auto storage = std::make_unique<RingMessage>(hold_);  // before anything moves: memory may be refused
+    storage->hold(end);
     position_ = end;
-    auto storage = std::make_unique<RingMessage>(hold_, hold_->hold(end));
     incoming.what = Incoming::What::message;
     incoming.message = MessageStorage::make_message(payload, storage.release());
     return incoming;

@@ -23,6 +23,8 @@ class RingHold {
  public:
   RingHold(std::shared_ptr<links::RegionLink> region, const RingView& ring) noexcept;
 
+  // Whether an honest producer can have written up to `end`: not over what has not been given back.
+  [[nodiscard]] bool admits(std::uint64_t end) const noexcept;
   // The stretch up to `end` is taken; its number, for let_go().
   std::uint64_t hold(std::uint64_t end);
   // The stretch up to `end` is done with already.
@@ -31,16 +33,13 @@ class RingHold {
   void let_go(std::uint64_t number) noexcept;
 
   // The release position in units, for the headers of the other direction. Any thread.
-  // relaxed: a position that is old only costs room; the reads it stands for are ordered by the release store of that header,
-  // since the sending thread got it either by itself or through the session's lock.
+  // acquire: pairs with the release in publish(): our reads of the room come before the header that gives it back
   [[nodiscard]] std::uint32_t released_units() const noexcept { return released_units_.load(std::memory_order_acquire); }
-  [[nodiscard]] bool holds_messages() const noexcept;
 
  private:
   struct Stretch {
     std::uint64_t end;
     bool held;
-    bool message;
   };
   void release_front() noexcept;
   void publish(std::uint64_t position) noexcept;
@@ -51,7 +50,7 @@ class RingHold {
   mutable std::mutex mutex_;
   std::deque<Stretch> stretches_;  // in the order of the ring; the front one is held
   std::uint64_t first_number_{0};  // of stretches_.front()
-  std::size_t held_messages_{0};
+  std::uint64_t released_{0};      // up to where room was given back
   std::atomic<std::uint32_t> released_units_{0};
 };
 
@@ -70,7 +69,6 @@ class RingReader {
   void announce() noexcept;
 
   [[nodiscard]] std::uint32_t released_units() const noexcept { return hold_->released_units(); }
-  [[nodiscard]] bool holds_messages() const noexcept { return hold_->holds_messages(); }
 
  private:
   Result<Incoming> take_record(const RecordHeader& header, std::uint64_t end);

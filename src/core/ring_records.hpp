@@ -28,11 +28,12 @@ class RingRecords {
   Result<void> put_control(const Control& control, std::uint32_t) {
     return writer_->put_control(control, reader_->released_units());
   }
-  [[nodiscard]] static bool is_through() noexcept { return true; }
+  static Result<void> move_rest() noexcept { return {}; }
+  [[nodiscard]] static bool has_rest() noexcept { return false; }
 
   Result<Incoming> take() {
     auto incoming = reader_->take();
-    if (incoming) writer_->note_released(incoming->back);
+    if (incoming && incoming->what != Incoming::What::more) writer_->note_released(incoming->back);
     return incoming;
   }
   void note_taken() noexcept { reader_->note_taken(); }

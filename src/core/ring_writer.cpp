@@ -12,17 +12,21 @@ namespace {
 // record with a filler and the header behind it.
 constexpr std::size_t kKeptFree = 256;
 
+// What a header can say of a length, in whole units.
+constexpr std::size_t kLongest = kLengthMask & ~(kUnit - 1);
+
 }  // namespace
 
 // A message up to here lies whole in the ring, so that its receiver can view it in place; two of them fit.
-std::size_t RingWriter::whole_limit() const noexcept { return lap_ / 2 - kKeptFree - kHeaderSize; }
+std::size_t RingWriter::whole_limit() const noexcept { return std::min(lap_ / 2 - kKeptFree - kHeaderSize, kLongest); }
 
 // Larger ones flow through in pieces of this size, so that both sides work at the same time.
-std::size_t RingWriter::piece_limit() const noexcept { return lap_ / 8; }
+std::size_t RingWriter::piece_limit() const noexcept { return std::min(lap_ / 8, kLongest); }
 
 Result<bool> RingWriter::put(Outgoing& message, std::uint32_t back) {
   // Memory first: where there is none, the lap becomes shorter, and with it the records.
-  back_up_to(offset() + kHeaderSize + aligned(std::min(message.rest(), whole_limit())) + kHeaderSize);
+  // The control records that may follow have to find theirs, too.
+  back_up_to(offset() + kHeaderSize + aligned(std::min(message.rest(), whole_limit())) + kKeptFree);
   const bool whole = !message.started() && message.rest() <= whole_limit();
   const std::size_t room = whole ? whole_limit() : piece_limit();
   RecordHeader header;
@@ -110,8 +114,12 @@ void RingWriter::back_up_to(std::size_t offset) noexcept {
 // would_block unless everything before `end` may be written over: end - released <= capacity.
 Result<void> RingWriter::require_room(std::uint64_t end) noexcept {
   if (end - released_ <= ring_.capacity) return {};
-  // acquire: pairs with the release store in note_released()
-  if (auto noted = note_position(piggybacked_.load(std::memory_order_acquire)); !noted) return noted;
+  // acquire: pairs with the release store in note_released(). Taken once: a position that stayed there would be half the range
+  // of its 32 bits old some day, and look new. This is looked at at least once a lap, so a fresh one never is.
+  const std::uint64_t hint = piggybacked_.exchange(0, std::memory_order_acquire);
+  if ((hint & kFresh) != 0) {
+    if (auto noted = note_position(static_cast<std::uint32_t>(hint)); !noted) return noted;
+  }
   if (end - released_ <= ring_.capacity) return {};
   // acquire: pairs with the release store in RingReader's publish; the consumer's reads come before our writes over them
   if (auto noted = note_position(shared(ring_.consumer->released).load(std::memory_order_acquire)); !noted) return noted;

@@ -35,7 +35,7 @@ class RingWriter {
   void note_released(std::uint32_t units) noexcept {
     // release: pairs with the acquire in update_released(); the header that brought it was read with acquire, so the peer's
     // reads of the released bytes come before our writes over them.
-    piggybacked_.store(units, std::memory_order_release);
+    piggybacked_.store(units | kFresh, std::memory_order_release);
   }
 
   // How many messages the peer has taken, modulo 2^32, as it says.
@@ -54,6 +54,7 @@ class RingWriter {
   void back_up_to(std::size_t offset) noexcept;
   Result<void> require_room(std::uint64_t end) noexcept;
   Result<void> note_position(std::uint32_t units) noexcept;
+  static constexpr std::uint64_t kFresh = std::uint64_t{1} << 32;
   void publish(std::size_t at, const RecordHeader& header) noexcept;
   [[nodiscard]] std::size_t offset() const noexcept { return static_cast<std::size_t>(position_ % ring_.capacity); }
   [[nodiscard]] std::uint64_t next_lap() const noexcept { return position_ - offset() + ring_.capacity; }
@@ -66,8 +67,8 @@ class RingWriter {
   std::uint64_t released_{0};  // up to where the peer has let go
   std::size_t lap_;            // bytes of a lap that may be used: the capacity, or less where memory has run out
   std::size_t backed_{kFirstStretch};
-  std::atomic<std::uint32_t> piggybacked_{0};
-  std::vector<Bytes> places_;  // scratch
+  std::atomic<std::uint64_t> piggybacked_{0};  // a release position with kFresh, or 0
+  std::vector<Bytes> places_;                  // scratch
 };
 
 }  // namespace sluice::inline v0::core

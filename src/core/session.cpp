@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <new>
 
 #include "core/session_waiting.hpp"
 #include "links/system.hpp"
@@ -11,6 +12,7 @@ namespace sluice::inline v0::core {
 Session::Session(Established established)
     : peer_(established.peer),
       traits_(established.traits),
+      max_incoming_(established.max_incoming),
       max_outgoing_(established.max_outgoing),
       generation_(links::process_generation()),
       processors_(links::usable_processors()),
@@ -19,9 +21,12 @@ Session::Session(Established established)
 
 Session::~Session() {
   if (is_foreign_process()) return;  // the channel is the parent's
-  if (closing_.exchange(true)) return;
-  (void)try_close();  // what the channel already holds still arrives; a message whose tail is left does not, and there is no
-                      // goodbye
+  if (closing_.exchange(true, std::memory_order_seq_cst)) return;
+  try {
+    (void)try_close();  // what the channel holds still arrives; a message whose tail is left does not, and there is no goodbye
+  } catch (const std::bad_alloc&) {
+    // Then there is no goodbye either.
+  }
   cut();
 }
 
@@ -41,9 +46,11 @@ Wants Session::wants_of(Side side) {
     move_out = out_work_.load(std::memory_order_acquire) || (side == Side::closing && !goodbye_put_);
   }
   if (side != Side::sending) return {.incoming = true, .room = move_out};
-  if (flush_target_.load(std::memory_order_relaxed) == 0) return {.room = true};
+  const bool is_flush = flush_target_.load(std::memory_order_relaxed) != 0;
+  const bool hears = is_flush || hears_alone();
   const std::lock_guard lock(in_mutex_);
-  return {.incoming = ahead_.size() < kAheadMessages && ahead_bytes_ < kAheadBytes, .room = move_out, .taken = true};
+  const bool has_room_ahead = ahead_.size() < kAheadMessages && ahead_bytes_ < kAheadBytes;
+  return {.incoming = hears && has_room_ahead, .room = move_out || !is_flush, .taken = is_flush};
 }
 
 void Session::announce(Side side) {
@@ -87,13 +94,24 @@ void Session::interrupt() noexcept {
 // ---- what can be asked ---------------------------------------------------------------------------------------------------
 
 std::optional<Error> Session::ended() const {
+  if (is_foreign_process()) return Error{Errc::misuse, Step::use_after_fork, 0, 0, 0};  // the locks are the parent's
   const std::lock_guard lock(in_mutex_);
-  if (!ahead_.empty()) return std::nullopt;  // there is still something to receive
-  const std::lock_guard end_lock(end_mutex_);
-  return incoming_end_ ? incoming_end_ : outgoing_end_;
+  return ahead_.empty() ? incoming_end() : std::nullopt;  // not while there is still something to receive
 }
 
-Statistics Session::statistics() const {
+// Memory was refused in the middle of a call: what is on the channel may be half a record, so it is the end of it.
+Error Session::fail(const Error& error) {
+  end_outgoing(error);
+  end_incoming(error);
+  wake_all();
+  return error;
+}
+
+Statistics Session::statistics() {
+  if (!is_foreign_process()) {
+    const std::lock_guard lock(out_mutex_);
+    if (records_) (void)known_taken_locked();  // a ring tells without being asked
+  }
   // relaxed: each counter is right by itself
   Statistics now;
   now.messages_sent = messages_sent_.load(std::memory_order_relaxed);

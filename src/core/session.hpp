@@ -62,7 +62,9 @@ class Session {
   [[nodiscard]] std::optional<Error> ended() const;
   [[nodiscard]] const Traits& traits() const noexcept { return traits_; }
   [[nodiscard]] const Peer& peer() const noexcept { return peer_; }
-  [[nodiscard]] Statistics statistics() const;
+  [[nodiscard]] Statistics statistics();
+  // Ends the channel at both sides with this error; it is returned.
+  Error fail(const Error& error);
 
  private:
   class Call;  // one call in its waiting place (session_waiting.hpp)
@@ -89,7 +91,11 @@ class Session {
   Result<void> put_locked(Outgoing& message);
   Result<void> move_locked();
   Result<void> move_control_locked();
+  Result<void> put_control_locked(Word word, std::uint32_t number);
   void move_out();
+  void move_out_for(bool caller_leaves);
+  void look_for_words();
+  [[nodiscard]] bool hears_alone() const;
   Result<void> keep_tail(const Outgoing& message);
   Result<void> try_flush(std::uint64_t target);
   Result<void> try_finish();
@@ -115,12 +121,14 @@ class Session {
   Error end_incoming(const Error& error);
   Error end_outgoing(const Error& error);
   Error end_both(const Error& error);
+  [[nodiscard]] static Error closed_here() noexcept { return {Errc::closed, Step::close, 0, 0, 0}; }
   [[nodiscard]] Error settle();
   [[nodiscard]] std::optional<Error> outgoing_end() const;
   [[nodiscard]] std::optional<Error> incoming_end() const;
 
   const Peer peer_;
   const Traits traits_;
+  const std::size_t max_incoming_;
   const std::size_t max_outgoing_;
   const std::uint32_t generation_;  // the process that made it
   const unsigned processors_;

@@ -1,4 +1,7 @@
 // How a session ends: orderly, by close, finish and goodbye; or by the peer's death or misbehaviour.
+#include <algorithm>
+#include <thread>
+
 #include "core/session.hpp"
 #include "core/session_waiting.hpp"
 #include "links/fault.hpp"
@@ -43,7 +46,7 @@ std::optional<Error> Session::incoming_end() const {
 Error Session::settle() {
   constexpr std::size_t kSettleMessages = std::size_t{1} << 16;
   constexpr std::size_t kSettleBytes = std::size_t{64} << 20;
-  read_ahead(kSettleMessages, kSettleBytes);
+  read_ahead(kSettleMessages, std::min(kSettleBytes, std::max(kAheadBytes, max_incoming_)));
   return end_outgoing({Errc::peer_died, Step::send, 0, 0, 0});
 }
 
@@ -52,10 +55,10 @@ Error Session::settle() {
 Result<void> Session::close(Deadline deadline) {
   const Call call(*this, Side::closing, Step::close);
   if (call.refusal()) return is_foreign_process() ? Result<void>{*call.refusal()} : Result<void>{};  // another close is in it
-  if (closing_.exchange(true)) return {};
+  if (closing_.exchange(true, std::memory_order_seq_cst)) return {};  // seq_cst: see WaitingPlace::enter()
   wake_all();
+  wait_for_calls_to_leave();  // one of them may be in the middle of a message, and leaves its tail for us
   auto closed = wait_for(Side::closing, Step::close, deadline, [&] { return try_close(); });
-  wait_for_calls_to_leave();
   cut();
   return closed;
 }
@@ -63,20 +66,25 @@ Result<void> Session::close(Deadline deadline) {
 // Calls that wait have been told to return; they need no time but their processor's.
 void Session::wait_for_calls_to_leave() {
   const auto is_somebody_in = [this] { return place(Side::receiving).is_busy() || place(Side::sending).is_busy(); };
-  if (!is_somebody_in() || !place(Side::closing).start_waiting(*tether_)) return;
+  if (!is_somebody_in()) return;
+  if (!place(Side::closing).start_waiting(*tether_)) {  // no descriptors left
+    while (is_somebody_in()) std::this_thread::yield();
+    return;
+  }
+  const WaitingPlace::Stay stay{place(Side::closing)};
   while (is_somebody_in()) (void)place(Side::closing).sleep({}, Deadline::never());
-  place(Side::closing).stop_waiting();
 }
 
 Result<void> Session::try_close() {
-  // Another call may be in the middle of a message: it keeps the tail for us when it leaves.
-  if (place(Side::receiving).is_busy() || place(Side::sending).is_busy()) return would_block();
   const auto said = put_goodbye();
   discard_incoming();
   move_out();  // the answer to a goodbye
   {
     const std::lock_guard lock(end_mutex_);
-    if (peer_said_goodbye_ || goodbye_answered_) return {};
+    if (goodbye_answered_) return {};
+    // Of two that close at the same time, each has to hear the other's goodbye; one that has gone already needs none.
+    const bool has_room_to_come = !said && said.error().code == Errc::would_block && !severed_.load(std::memory_order_acquire);
+    if (peer_said_goodbye_) return has_room_to_come ? Result<void>{would_block()} : Result<void>{};
     if (outgoing_end_) return *outgoing_end_;
   }
   if (said || said.error().code == Errc::would_block) return would_block();
@@ -88,7 +96,7 @@ Result<void> Session::put_goodbye() {
   const std::lock_guard lock(out_mutex_);
   if (goodbye_put_) return {};
   if (auto moved = move_locked(); !moved) return moved;
-  if (auto put = records_->put_control({.word = Word::goodbye}, taken_.load(std::memory_order_acquire)); !put) return put;
+  if (auto put = put_control_locked(Word::goodbye, 0); !put) return put;
   goodbye_put_ = true;
   fault::point("after-goodbye");
   return {};

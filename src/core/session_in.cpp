@@ -20,23 +20,19 @@ Result<Received> Session::receive_into(std::span<std::byte> room, Deadline deadl
 }
 
 Result<Message> Session::try_receive() {
-  if (closing_.load(std::memory_order_seq_cst)) return Error{Errc::closed, Step::receive, 0, 0, 0};
+  if (closing_.load(std::memory_order_seq_cst)) return closed_here();
   Result<Message> message = would_block();
   {
     const std::lock_guard lock(in_mutex_);
     message = next_message_locked();
     if (message) note_taken_locked(message->bytes().size());
   }
-  if (out_work_.load(std::memory_order_acquire)) {
-    move_out();
-    // The caller goes away with its message: what is left is for those who wait.
-    if (message && out_work_.load(std::memory_order_acquire)) wake_all();
-  }
+  move_out_for(message.has_value());
   return message;
 }
 
 Result<Received> Session::try_receive_into(std::span<std::byte> room) {
-  if (closing_.load(std::memory_order_seq_cst)) return Error{Errc::closed, Step::receive, 0, 0, 0};
+  if (closing_.load(std::memory_order_seq_cst)) return closed_here();
   Result<Received> received = would_block();
   {
     const std::lock_guard lock(in_mutex_);
@@ -53,8 +49,14 @@ Result<Received> Session::try_receive_into(std::span<std::byte> room) {
       received = Received{size};
     }
   }
-  move_out();
+  move_out_for(received.has_value());
   return received;
+}
+
+// Moves what has become due. A caller that goes away with its message leaves what can't be moved now to those who wait.
+void Session::move_out_for(bool caller_leaves) {
+  move_out();
+  if (caller_leaves && out_work_.load(std::memory_order_acquire)) wake_all();
 }
 
 Result<Message> Session::next_message_locked() {
@@ -83,6 +85,7 @@ Result<Message> Session::take_message_locked() {
       is_last_look = true;
       continue;
     }
+    if (incoming->what == Incoming::What::more) break;
     if (incoming->what == Incoming::What::end) return end_both({Errc::peer_died, Step::receive, 0, 0, 0});
     if (records_->ring() == nullptr) {
       if (auto noted = note_peer_took(incoming->back); !noted) return end_both(noted.error());
@@ -172,7 +175,7 @@ void Session::read_ahead(std::size_t messages, std::size_t bytes) {
       found = true;
     }
   }
-  if (found) wake(Side::receiving);
+  if (found || incoming_end()) wake(Side::receiving);
 }
 
 // The peer says how many of our messages it has taken, modulo 2^32. It can't have taken more than we sent (one that is on its

@@ -13,7 +13,11 @@ Result<void> Session::send(std::span<const Bytes> parts, Deadline deadline) {
     return Error{Errc::too_large, Step::send, 0, static_cast<std::int64_t>(message.size()),
                  static_cast<std::int64_t>(max_outgoing_)};
   }
-  auto sent = wait_for(Side::sending, Step::send, deadline, [&] { return try_send(message); });
+  auto sent = wait_for(Side::sending, Step::send, deadline, [&] {
+    auto tried = try_send(message);
+    if (!tried && tried.error().code == Errc::would_block) look_for_words();
+    return tried;
+  });
   // Once a byte of it went out the message is accepted, whatever ended the wait; unless the channel itself has ended.
   if (!sent && message.started() && !outgoing_end()) sent = keep_tail(message);
   if (sent) {
@@ -25,12 +29,14 @@ Result<void> Session::send(std::span<const Bytes> parts, Deadline deadline) {
 
 Result<void> Session::try_send(Outgoing& message) {
   constexpr std::uint32_t kSendsBetweenLooks = 16;  // a sender that never waits must learn of a death, too
-  if (closing_.load(std::memory_order_seq_cst)) return Error{Errc::closed, Step::send, 0, 0, 0};
+  if (closing_.load(std::memory_order_seq_cst)) return closed_here();
+  const bool is_time_to_look = sends_since_look_.fetch_add(1, std::memory_order_relaxed) % kSendsBetweenLooks == 0;
+  if (is_time_to_look) look_for_words();
   {
     const std::lock_guard lock(out_mutex_);
     if (const auto end = outgoing_end()) return *end;
     if (finish_put_) return Error{Errc::misuse, Step::send, 0, 0, 0};
-    if (sends_since_look_.fetch_add(1, std::memory_order_relaxed) % kSendsBetweenLooks == 0) (void)is_peer_gone();
+    if (is_time_to_look) (void)is_peer_gone();
     if (!severed_.load(std::memory_order_acquire)) {
       const auto put = put_locked(message);
       if (put || (put.error().code == Errc::would_block && !is_peer_gone())) return put;
@@ -78,25 +84,36 @@ Result<void> Session::move_locked() {
 }
 
 Result<void> Session::move_control_locked() {
-  const std::uint32_t taken = taken_.load(std::memory_order_acquire);
+  if (auto moved = records_->move_rest(); !moved) return moved;
   if (ask_) {
-    if (auto put = records_->put_control({.word = Word::ask, .number = *ask_}, taken); !put) return put;
+    if (auto put = put_control_locked(Word::ask, *ask_); !put) return put;
     ask_.reset();
   }
-  if (answer_due_.exchange(false)) {
-    if (auto put = records_->put_control({.word = Word::taken, .number = taken}, taken); !put) {
-      answer_due_.store(true);
+  for (const auto& [due, word] : {std::pair{&answer_due_, Word::taken}, std::pair{&goodbye_seen_due_, Word::goodbye_seen}}) {
+    // seq_cst: taken back before what it tells is read, so that what becomes due meanwhile is told once more
+    if (!due->exchange(false, std::memory_order_seq_cst)) continue;
+    if (auto put = put_control_locked(word, taken_.load(std::memory_order_acquire)); !put) {
+      due->store(true, std::memory_order_seq_cst);
       return put;
     }
   }
-  if (goodbye_seen_due_.exchange(false)) {
-    if (auto put = records_->put_control({.word = Word::goodbye_seen}, taken); !put) {
-      goodbye_seen_due_.store(true);
-      return put;
-    }
-  }
-  return {};
+  return records_->move_rest();
 }
+
+Result<void> Session::put_control_locked(Word word, std::uint32_t number) {
+  auto put = records_->put_control({.word = word, .number = number}, taken_.load(std::memory_order_acquire));
+  if (put && records_->has_rest()) out_work_.store(true, std::memory_order_seq_cst);
+  return put;
+}
+
+// A caller that only sends has to hear what the peer says: that it has closed, or asks. Somebody who receives hears it anyway.
+void Session::look_for_words() {
+  if (!hears_alone()) return;
+  read_ahead(kAheadMessages, kAheadBytes);
+  move_out();
+}
+
+bool Session::hears_alone() const { return !places_[static_cast<std::size_t>(Side::receiving)].is_busy() || incoming_end(); }
 
 // Moves what can be moved now; a link that has ended shows itself to the next send or receive.
 void Session::move_out() {
@@ -132,7 +149,7 @@ Result<void> Session::flush(Deadline deadline) {
 }
 
 Result<void> Session::try_flush(std::uint64_t target) {
-  if (closing_.load(std::memory_order_seq_cst)) return Error{Errc::closed, Step::flush, 0, 0, 0};
+  if (closing_.load(std::memory_order_seq_cst)) return closed_here();
   {
     const std::lock_guard lock(out_mutex_);
     if (known_taken_locked() >= target) return {};
@@ -146,11 +163,17 @@ Result<void> Session::try_flush(std::uint64_t target) {
   move_out();
   read_ahead(kAheadMessages, kAheadBytes);
   move_out();  // the peer may flush, too
+  bool is_gone = false;
+  {
+    const std::lock_guard lock(out_mutex_);
+    if (known_taken_locked() >= target) return {};
+    if (const auto end = outgoing_end()) return *end;
+    is_gone = is_peer_gone();
+  }
+  if (!is_gone) return would_block();
+  const Error end = settle();  // its last words may be that it has taken everything
   const std::lock_guard lock(out_mutex_);
-  if (known_taken_locked() >= target) return {};
-  if (const auto end = outgoing_end()) return *end;
-  if (is_peer_gone()) return end_outgoing({Errc::peer_died, Step::flush, 0, 0, 0});
-  return would_block();
+  return known_taken_locked() >= target ? Result<void>{} : end;
 }
 
 // How many of our messages the peer has taken. In a ring it says so in its line, which is believed only if it can be.
@@ -166,13 +189,14 @@ Result<void> Session::finish(Deadline deadline) {
 }
 
 Result<void> Session::try_finish() {
-  if (closing_.load(std::memory_order_seq_cst)) return Error{Errc::closed, Step::finish, 0, 0, 0};
+  if (closing_.load(std::memory_order_seq_cst)) return closed_here();
+  look_for_words();
   {
     const std::lock_guard lock(out_mutex_);
     if (finish_put_) return {};
     if (const auto end = outgoing_end()) return *end;
     auto put = move_locked();
-    if (put) put = records_->put_control({.word = Word::finish}, taken_.load(std::memory_order_relaxed));
+    if (put) put = put_control_locked(Word::finish, 0);
     if (put) {
       finish_put_ = true;
       return put;

@@ -40,18 +40,34 @@ class Session::Call {
   std::optional<Error> refusal_;
 };
 
+template <class T>
+[[nodiscard]] bool is_would_block(const Result<T>& result) noexcept {
+  return !result && result.error().code == Errc::would_block;
+}
+
+// The end of a channel is kept once, and told by each call as its own; a close at this end stays one.
+template <class T>
+[[nodiscard]] Result<T> at_step(Step step, Result<T> result) noexcept {
+  if (result || result.error().step == Step::close) return result;
+  Error error = result.error();
+  error.step = step;
+  return error;
+}
+
 template <class Attempt>
 auto Session::wait_for(Side side, Step step, Deadline deadline, Attempt attempt) -> decltype(attempt()) {
   auto result = attempt();
-  if (result || result.error().code != Errc::would_block) return result;
+  if (!is_would_block(result)) return at_step(step, std::move(result));
   if (deadline.is_now()) return Error{Errc::would_block, step, 0, 0, 0};
-  if (spin(attempt, deadline, result)) return result;
+  if (spin(attempt, deadline, result)) return at_step(step, std::move(result));
   if (auto ready = place(side).start_waiting(*tether_); !ready) return ready.error();
-  result = sleep_between(side, step, deadline, attempt);
-  place(side).stop_waiting();
+  {
+    const WaitingPlace::Stay stay{place(side)};
+    result = sleep_between(side, step, deadline, attempt);
+  }
   // What this call leaves undone another one that waits has to take over.
   if (out_work_.load(std::memory_order_acquire)) wake_all();
-  return result;
+  return at_step(step, std::move(result));
 }
 
 template <class Attempt>
@@ -59,7 +75,7 @@ auto Session::sleep_between(Side side, Step step, Deadline deadline, Attempt& at
   while (true) {
     announce(side);
     auto result = attempt();
-    if (result || result.error().code != Errc::would_block) return result;
+    if (!is_would_block(result)) return result;
     if (place(side).take_interrupt()) return Error{Errc::interrupted, step, 0, 0, 0};
     if (deadline.has_passed()) return Error{Errc::timed_out, step, 0, 0, 0};
     if (auto woken = sleep_once(side, deadline); !woken) return woken.error();
@@ -84,7 +100,7 @@ bool Session::spin(Attempt& attempt, Deadline deadline, decltype(std::declval<At
   do {
     for (int look = 0; look < kLooksPerClock; ++look) {
       result = attempt();
-      if (result || result.error().code != Errc::would_block) {
+      if (!is_would_block(result)) {
         vain_spins_.store(0, std::memory_order_relaxed);
         return true;
       }

@@ -7,6 +7,7 @@ namespace sluice::inline v0::core {
 namespace {
 
 constexpr std::size_t kReadBuffer = std::size_t{64} << 10;  // what one read may bring beyond the payload that is expected
+constexpr int kFillsPerTake = 64;                           // of at most 128 KiB each: some milliseconds
 constexpr std::size_t kMaxControl = 256;                    // no control record of ours is longer than this
 
 }  // namespace
@@ -24,7 +25,7 @@ void StreamRecords::begin_record(const Outgoing& message, std::uint32_t back) {
 }
 
 Result<bool> StreamRecords::put(Outgoing& message, std::uint32_t back) {
-  if (auto moved = put_control_rest(); !moved) return moved.error();
+  if (auto moved = move_rest(); !moved) return moved.error();
   if (header_left_ == 0 && record_left_ == 0) begin_record(message, back);
   while (header_left_ != 0 || record_left_ != 0) {
     places_.clear();
@@ -46,7 +47,7 @@ Result<bool> StreamRecords::put(Outgoing& message, std::uint32_t back) {
 }
 
 Result<void> StreamRecords::put_control(const Control& control, std::uint32_t back) {
-  if (auto moved = put_control_rest(); !moved) return moved;
+  if (auto moved = move_rest(); !moved) return moved;
   if (header_left_ != 0 || record_left_ != 0) return would_block();
   std::array<std::byte, kHeaderSize + kControlSize> bytes;
   store_little(bytes.data(), pack({.length = kControlSize, .kind = Kind::control, .back = back}));
@@ -59,7 +60,7 @@ Result<void> StreamRecords::put_control(const Control& control, std::uint32_t ba
   return {};
 }
 
-Result<void> StreamRecords::put_control_rest() {
+Result<void> StreamRecords::move_rest() {
   while (!control_rest_.empty()) {
     const Bytes place{control_rest_};
     const auto written = link_->write({&place, 1});
@@ -155,7 +156,7 @@ Result<void> StreamRecords::take_payload() {
 }
 
 Result<Incoming> StreamRecords::take() {
-  while (true) {
+  for (int fills = 0; fills < kFillsPerTake; ++fills) {
     if (!record_) {
       const auto begun = begin_incoming();
       if (!begun) return begun.error();
@@ -178,6 +179,9 @@ Result<Incoming> StreamRecords::take() {
     if (at_end_) return Incoming{};
     if (auto filled = fill(); !filled) return filled.error();
   }
+  Incoming incoming;
+  incoming.what = Incoming::What::more;
+  return incoming;
 }
 
 }  // namespace sluice::inline v0::core

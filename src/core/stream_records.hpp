@@ -32,10 +32,11 @@ class StreamRecords {
   // whether any byte of it went out; then this very message (or its tail) has to be put again before any other.
   // `back` goes into the header.
   Result<bool> put(Outgoing& message, std::uint32_t back);
-  // Writes a control record. would_block also in the middle of a record of a message.
+  // Writes a control record. would_block also in the middle of a record of a message. After it, has_rest() may be true.
   Result<void> put_control(const Control& control, std::uint32_t back);
-  // True if nothing that was put is still on its way to the system.
-  [[nodiscard]] bool is_through() const { return control_rest_.empty() && !link_->pending(); }
+  // Writes the rest of a control record of which put_control() could write only a part. would_block: not all of it.
+  Result<void> move_rest();
+  [[nodiscard]] bool has_rest() const noexcept { return !control_rest_.empty(); }
 
   // The next message or control word. would_block: nothing (more) is there.
   Result<Incoming> take();
@@ -50,7 +51,6 @@ class StreamRecords {
   };
 
   void begin_record(const Outgoing& message, std::uint32_t back);
-  Result<void> put_control_rest();
   Result<void> fill();
   Result<bool> begin_incoming();
   Result<Incoming> take_control();

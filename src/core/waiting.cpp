@@ -50,7 +50,6 @@ Result<Woken> WaitingPlace::sleep(std::span<const WaitingPoint> points, Deadline
   const auto count = waiter_->wait(ready, deadline);
   if (!count) return count.error();
   Woken woken;
-  woken.timed_out = *count == 0;
   for (const auto& one : std::span{ready}.first(*count)) {
     woken.severed |= one.key == kTether;
     woken.rung |= one.key < kTether;

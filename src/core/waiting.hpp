@@ -23,7 +23,6 @@ inline constexpr std::array kSides{Side::receiving, Side::sending, Side::closing
 
 // What ended a wait.
 struct Woken {
-  bool timed_out{false};
   bool rung{false};     // the link has something, or the doorbell rang
   bool severed{false};  // the tether
 };
@@ -43,6 +42,17 @@ class WaitingPlace {
   // looks under that lock is seen by that look; what is changed later comes with a wake().
   Result<void> start_waiting(const links::Tether& tether);
   void stop_waiting() noexcept { waiting_.store(false, std::memory_order_release); }
+  // Stops waiting at the end of a scope.
+  class Stay {
+   public:
+    explicit Stay(WaitingPlace& place) noexcept : place_(place) {}
+    Stay(const Stay&) = delete;
+    Stay& operator=(const Stay&) = delete;
+    ~Stay() { place_.stop_waiting(); }
+
+   private:
+    WaitingPlace& place_;
+  };
 
   // Sleeps until one of the points is ready, the tether is severed, wake() or the deadline.
   Result<Woken> sleep(std::span<const WaitingPoint> points, Deadline deadline);
