@@ -4,7 +4,6 @@
 
 #include <chrono>
 #include <optional>
-#include <thread>
 
 #include "core/session.hpp"
 #include "links/system.hpp"
