@@ -70,6 +70,7 @@ class Play {
               "the code of a refusal");
       return;
     }
+    if (incoming->what != Incoming::What::message && incoming->what != Incoming::What::control) return;
     writer_.note_released(incoming->back);
     const auto bytes = incoming->message.bytes();
     require(bytes.size() <= kMaxMessage, "no message is larger than we accept");

@@ -43,6 +43,7 @@ Outcome read(std::span<const std::byte> bytes, std::size_t chunk) {
       outcome.controls.push_back(incoming->control);
       continue;
     }
+    if (incoming->what != Incoming::What::message) continue;  // there is more
     require(incoming->message.bytes().size() <= kMaxMessage, "no message is larger than we accept");
     outcome.messages.push_back(incoming->message.copy());
   }

@@ -16,7 +16,7 @@ using namespace sluice::core;
 using sluice_test::hex;
 using sluice_test::to_hex;
 
-constexpr std::size_t kSmallest = 64 * 1024;
+constexpr std::size_t kSmallest = 65'536;
 constexpr std::string_view kGoldenHead =
     "53 4c 55 49 43 45 52 47"   //  0 magic "SLUICERG"
     "00 00 00 00"               //  8 layout version
@@ -32,7 +32,7 @@ class Region {
   [[nodiscard]] std::span<std::byte> bytes() const noexcept { return {memory_.get(), kSize}; }
 
  private:
-  static constexpr std::size_t kSize = 3 * 65536;
+  static constexpr std::size_t kSize = 196'608;  // the head and two rings of 65'536
   static constexpr std::size_t kAlignment = 4096;
   struct Free {
     void operator()(std::byte* memory) const noexcept { std::free(memory); }

@@ -1,5 +1,7 @@
 // Records in a ring: golden bytes in the region, as docs/protocol.md draws them, laps, and a hostile peer's memory.
 #include <array>
+#include <cstdlib>
+#include <memory>
 #include <string_view>
 
 #include <gtest/gtest.h>
@@ -151,11 +153,21 @@ TEST(RingRecords, TheLongestRecordEndsWhereTheLastHeaderLies) {
 TEST(RingRecords, HomeLeadsTheReaderToOffset0) {
   Ring ring;
   ring.write(kRing0, "01 00 00 44 | 00 00 00 00 | 61");
-  const auto first = ring.reader.take();
-  ASSERT_TRUE(first);
-  const auto second = ring.reader.take();
-  ASSERT_TRUE(second) << "the same record again, a lap later";
-  EXPECT_EQ(second->message.bytes().data(), first->message.bytes().data());
+  for (int lap = 0; lap < 3; ++lap) {  // the same record again, a lap later: each is let go before the next
+    const auto incoming = ring.reader.take();
+    ASSERT_TRUE(incoming);
+    EXPECT_EQ(incoming->message.bytes().data(), ring.memory->data() + kRing0 + 8);
+  }
+}
+
+TEST(RingRecords, ARecordThatReachesIntoWhatIsHeldIsAProtocolError) {
+  Ring ring;
+  ring.write(kRing0, "01 00 00 44 | 00 00 00 00 | 61");
+  const auto held = ring.reader.take();
+  ASSERT_TRUE(held);
+  const auto incoming = ring.reader.take();
+  ASSERT_FALSE(incoming);
+  EXPECT_EQ(incoming.error().code, Errc::protocol_error);
 }
 
 TEST(RingRecords, AReleasePositionBeyondWhatWasWrittenIsAProtocolError) {
@@ -237,6 +249,37 @@ TEST(RingRecords, AMessageLargerThanTheRingFlowsThroughInPieces) {
   ASSERT_TRUE(incoming);
   EXPECT_FALSE(incoming->message.shared());
   EXPECT_TRUE(std::ranges::equal(incoming->message.bytes(), bytes));
+}
+
+// A header has 26 bits for a length: in a large ring that is what limits a record.
+TEST(RingRecords, AMessageBeyondTheLengthOfAHeaderGoesInPieces) {
+  if constexpr (sizeof(void*) < 8) GTEST_SKIP() << "too large for this address space";
+  constexpr std::size_t kLarge = std::size_t{256} << 20;
+  constexpr std::size_t kMessage = std::size_t{64} << 20;  // 2^26: the first length that a header can't say
+  struct Free {
+    void operator()(void* memory) const noexcept { std::free(memory); }
+  };
+  // Zeros that take memory only where they are written.
+  const std::unique_ptr<void, Free> memory{std::calloc(1, region_size(kLarge))};
+  const std::unique_ptr<void, Free> content{std::calloc(1, kMessage)};
+  ASSERT_TRUE(memory && content);
+  const auto region = std::make_shared<std::span<std::byte>>(static_cast<std::byte*>(memory.get()), region_size(kLarge));
+  RingWriter writer{std::make_shared<FakeRegion>(region, false), 0};
+  const std::span<const std::byte> bytes{static_cast<const std::byte*>(content.get()), kMessage};
+  Outgoing message{{&bytes, 1}};
+  std::size_t offset = kRing0;
+  std::size_t length = 0;
+  while (message.rest() != 0) {
+    const bool is_first = length == 0;
+    const auto put = writer.put(message, 0);
+    ASSERT_TRUE(put);
+    const auto header = unpack(load_little<std::uint64_t>(region->data() + offset));
+    ASSERT_TRUE(header);
+    EXPECT_EQ(header->kind, message.rest() != 0 ? Kind::piece : Kind::last_piece) << is_first;
+    length += header->length;
+    offset += kHeaderSize + aligned(header->length);
+  }
+  EXPECT_EQ(length, kMessage);
 }
 
 }  // namespace

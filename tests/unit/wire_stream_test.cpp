@@ -118,7 +118,7 @@ TEST(StreamRecords, TheGoldenStreamIsReadInPiecesOfAnySize) {
 
 // Takes until would_block, the end or an error; the error, if it was one. At most so many records are in the input.
 std::optional<Error> take_all(StreamRecords& records) {
-  for (int i = 0; i < 1000; ++i) {
+  for (int i = 0; i < 10'000; ++i) {
     const auto incoming = records.take();
     if (!incoming) return incoming.error();
     if (incoming->what == Incoming::What::end) return std::nullopt;
@@ -203,7 +203,8 @@ TEST(StreamRecords, RandomMessagesComeBackThroughAnyChunks) {
     in.wire->incoming = out.wire->outgoing;
     in.wire->chunk = 1 + random.up_to(100'000);
     for (const auto& message : messages) {
-      const auto incoming = in.records.take();
+      auto incoming = in.records.take();
+      while (incoming && incoming->what != Incoming::What::message) incoming = in.records.take();  // there is more
       ASSERT_TRUE(incoming);
       ASSERT_TRUE(std::ranges::equal(incoming->message.bytes(), message));
     }

@@ -16,10 +16,11 @@ sluice::Result<std::unique_ptr<int>> use_everything(sluice::Listener& listener) 
   if (!accepted) return accepted.error();
   auto channel = sluice::connect(listener.endpoint(), sluice::Deadline::never()).value();
   if (auto sent = channel.send(sluice::as_bytes("text"), 100ms); !sent) return sent.error();
-  if (auto sent = channel.send({sluice::as_bytes("a"), sluice::as_bytes("b")}, sluice::Deadline::now()); !sent) return sent.error();
+  if (auto sent = channel.send({sluice::as_bytes("a"), sluice::as_bytes("b")}, sluice::Deadline::now()); !sent)
+    return sent.error();
   auto message = accepted->receive(0.5s);
   if (!message) return {sluice::Errc::closed, sluice::Step::receive};
   const auto copy = message->copy();
-  sluice::Message moved = *std::move(message);
+  const sluice::Message moved = *std::move(message);
   return std::make_unique<int>(static_cast<int>(copy.size() + sluice::as_text(moved.bytes()).size()));
 }
