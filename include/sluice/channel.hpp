@@ -126,7 +126,7 @@ class [[nodiscard]] Listener final {
   std::unique_ptr<core::ListenerCore> listener_;
 };
 
-// Starts to listen at `endpoint`. Errors: invalid_endpoint, address_in_use, access_denied, not_supported, limit_reached, misuse.
+// Starts to listen. Errors: invalid_endpoint, address_in_use, access_denied, not_supported, limit_reached, misuse.
 Result<Listener> listen(std::string_view endpoint, const Options& options = {});
 
 // Connects to a listener, and returns when its process has answered from a running accept. No listener: not_found at once,

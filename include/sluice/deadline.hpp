@@ -11,10 +11,10 @@ class Deadline {
  public:
   using Clock = std::chrono::steady_clock;
 
-  constexpr Deadline(Clock::time_point when) noexcept : when_(when) {}
+  constexpr Deadline(Clock::time_point when) noexcept : when_(when) {}  // NOLINT(google-explicit-constructor)
 
   template <class Rep, class Period>
-  Deadline(std::chrono::duration<Rep, Period> wait) noexcept : when_(after(wait)) {}
+  Deadline(std::chrono::duration<Rep, Period> wait) noexcept : when_(after(wait)) {}  // NOLINT(google-explicit-constructor)
 
   [[nodiscard]] static constexpr Deadline never() noexcept { return Deadline{Clock::time_point::max()}; }
   [[nodiscard]] static constexpr Deadline now() noexcept { return Deadline{Clock::time_point::min()}; }

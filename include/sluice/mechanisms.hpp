@@ -26,16 +26,16 @@ struct Traits {
   std::string_view mechanism;  // "unix", "mq" …
   Shape shape{Shape::stream};
   Reach reach{Reach::this_machine};
-  std::uint64_t max_message{0};        // the largest message, in bytes, that both ends accept
-  bool handles{false};                 // OS handles travel with messages
-  bool identity{false};                // peer() says who the other end is, vouched for by the system
-  bool lobby{false};                   // the ends met through a Unix socket or pipe, which stays open as their tether
-  bool truncatable{false};             // a peer of the same user can cut the memory under our mapping (SIGBUS)
-  bool one_process{false};             // both ends live in one process
+  std::uint64_t max_message{0};  // the largest message, in bytes, that both ends accept
+  bool handles{false};           // OS handles travel with messages
+  bool identity{false};          // peer() says who the other end is, vouched for by the system
+  bool lobby{false};             // the ends met through a Unix socket or pipe, which stays open as their tether
+  bool truncatable{false};       // a peer of the same user can cut the memory under our mapping (SIGBUS)
+  bool one_process{false};       // both ends live in one process
   AfterDeath after_death{AfterDeath::all};
-  int threads{0};                      // helper threads of the library behind one channel
-  std::size_t packet_size{0};          // packets: the largest packet of the mechanism itself, in bytes
-  std::size_t capacity{0};             // bytes that one direction holds, as far as that is known; 0: the system decides
+  int threads{0};              // helper threads of the library behind one channel
+  std::size_t packet_size{0};  // packets: the largest packet of the mechanism itself, in bytes
+  std::size_t capacity{0};     // bytes that one direction holds, as far as that is known; 0: the system decides
 };
 
 // One row of the table of mechanisms.

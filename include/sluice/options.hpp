@@ -14,7 +14,7 @@ enum class Allow : std::uint8_t {
 };
 
 struct Options {
-  // The largest message that this end accepts, in bytes; default 64 MiB. In the text: max_message=128M (K, M, G are powers of 1024).
+  // The largest message that this end accepts, in bytes; default 64 MiB. In the text: max_message=128M (K, M, G: 1024^n).
   std::optional<std::size_t> max_message;
   // Room in the channel, in bytes for each direction, where the mechanism lets one choose; default: the mechanism's own.
   std::optional<std::size_t> capacity;

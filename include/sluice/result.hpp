@@ -37,11 +37,11 @@ class [[nodiscard]] Result {
  public:
   using value_type = T;
   using error_type = Error;
-
+  // NOLINTBEGIN(google-explicit-constructor): `return value;` and `return error;` are what a Result is for
   Result(T value) noexcept(std::is_nothrow_move_constructible_v<T>) : state_(std::in_place_index<0>, std::move(value)) {}
   Result(const Error& error) noexcept : state_(std::in_place_index<1>, error) {}
   Result(Errc code, Step step = Step::none) noexcept : state_(std::in_place_index<1>, Error{code, step, 0, 0, 0}) {}
-
+  // NOLINTEND(google-explicit-constructor)
   [[nodiscard]] bool has_value() const noexcept { return state_.index() == 0; }
   [[nodiscard]] explicit operator bool() const noexcept { return has_value(); }
 
@@ -80,8 +80,8 @@ class [[nodiscard]] Result<void> {
   using error_type = Error;
 
   Result() noexcept = default;
-  Result(const Error& error) noexcept : error_(error), failed_(true) {}
-  Result(Errc code, Step step = Step::none) noexcept : error_{code, step, 0, 0, 0}, failed_(true) {}
+  Result(const Error& error) noexcept : error_(error), failed_(true) {}  // NOLINT(google-explicit-constructor): as above
+  Result(Errc code, Step step = Step::none) noexcept : error_{code, step, 0, 0, 0}, failed_(true) {}  // NOLINT
 
   [[nodiscard]] bool has_value() const noexcept { return !failed_; }
   [[nodiscard]] explicit operator bool() const noexcept { return !failed_; }

@@ -66,7 +66,7 @@ struct Meeting {
   std::unique_ptr<PrivateLink> private_link;
   // Whether the peer is who it has to be: code access_denied if the system vouches for somebody else than `allow` lets in.
   Result<void> vouched;
-  bool one_process{false};         // both ends are in this process
+  bool one_process{false};  // both ends are in this process
 };
 
 // Where to meet: the endpoint's text behind the colon, decoded, and the options that the mechanism's row of the table names.
