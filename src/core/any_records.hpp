@@ -51,9 +51,6 @@ class AnyRecords {
   Result<void> move_rest() {
     return std::visit([](auto& records) { return records.move_rest(); }, records_);
   }
-  [[nodiscard]] bool has_rest() const {
-    return std::visit([](const auto& records) { return records.has_rest(); }, records_);
-  }
 
   // The ring, whose shared lines say what the others need control records for; or null.
   [[nodiscard]] RingRecords* ring() noexcept { return std::get_if<RingRecords>(&records_); }

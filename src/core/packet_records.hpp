@@ -31,7 +31,6 @@ class PacketRecords {
   Result<bool> put(Outgoing& message, std::uint32_t back);
   Result<void> put_control(const Control& control, std::uint32_t back);
   static Result<void> move_rest() noexcept { return {}; }
-  [[nodiscard]] static bool has_rest() noexcept { return false; }
 
   Result<Incoming> take();
 

@@ -29,7 +29,6 @@ class RingRecords {
     return writer_->put_control(control, reader_->released_units());
   }
   static Result<void> move_rest() noexcept { return {}; }
-  [[nodiscard]] static bool has_rest() noexcept { return false; }
 
   Result<Incoming> take() {
     auto incoming = reader_->take();

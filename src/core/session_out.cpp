@@ -102,7 +102,7 @@ Result<void> Session::move_control_locked() {
 
 Result<void> Session::put_control_locked(Word word, std::uint32_t number) {
   auto put = records_->put_control({.word = word, .number = number}, taken_.load(std::memory_order_acquire));
-  if (put && records_->has_rest()) out_work_.store(true, std::memory_order_seq_cst);
+  if (put && !records_->move_rest()) out_work_.store(true, std::memory_order_seq_cst);
   return put;
 }
 

@@ -32,11 +32,10 @@ class StreamRecords {
   // whether any byte of it went out; then this very message (or its tail) has to be put again before any other.
   // `back` goes into the header.
   Result<bool> put(Outgoing& message, std::uint32_t back);
-  // Writes a control record. would_block also in the middle of a record of a message. After it, has_rest() may be true.
+  // Writes a control record. would_block also in the middle of a record of a message. A part may be left for move_rest().
   Result<void> put_control(const Control& control, std::uint32_t back);
   // Writes the rest of a control record of which put_control() could write only a part. would_block: not all of it.
   Result<void> move_rest();
-  [[nodiscard]] bool has_rest() const noexcept { return !control_rest_.empty(); }
 
   // The next message or control word. would_block: nothing (more) is there.
   Result<Incoming> take();

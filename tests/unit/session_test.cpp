@@ -1,0 +1,173 @@
+// The session's own rules, over inproc in all its shapes: what a reading of the code once found wrong, and what two processes
+// are not needed for.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cctype>
+#include <chrono>
+#include <optional>
+#include <sluice/sluice.hpp>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "links/mechanism.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using sluice::Channel;
+using sluice::Deadline;
+using sluice::Errc;
+
+constexpr auto kPatience = 10s;  // for an event that comes at once
+
+struct Ends {
+  Channel first;
+  Channel second;
+};
+
+Ends connect_ends(const std::string& options) {
+  static std::atomic<int> number{0};
+  const std::string endpoint = "inproc:session-" + std::to_string(number++) + options;
+  auto listener = sluice::listen(endpoint).value();
+  std::optional<Channel> first;
+  std::thread connecting([&] { first.emplace(sluice::connect(endpoint, kPatience).value()); });
+  auto second = listener.accept(kPatience);
+  connecting.join();
+  return Ends{*std::move(first), std::move(second).value()};
+}
+
+class Session : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    if (sluice::links::find_mechanism("inproc") == nullptr) GTEST_SKIP() << "inproc is not built in";
+  }
+};
+
+TEST_P(Session, OneThatOnlySendsHearsThatItsPeerCloses) {
+  auto ends = connect_ends(GetParam());
+  Errc ended{};
+  std::thread sending([&] {
+    while (true) {
+      if (auto sent = ends.first.send(sluice::as_bytes("frame"), kPatience); !sent) {
+        ended = sent.error().code;
+        return;
+      }
+    }
+  });
+  EXPECT_TRUE(ends.second.close(kPatience));
+  sending.join();
+  EXPECT_EQ(ended, Errc::closed);
+}
+
+TEST_P(Session, FinishArrivesHoweverLittleTheLinkTakes) {
+  auto ends = connect_ends(GetParam());
+  std::thread receiving([&] {
+    const auto message = ends.second.receive(kPatience);
+    EXPECT_FALSE(message);
+    EXPECT_EQ(message.error().code, Errc::closed);
+    EXPECT_TRUE(ends.second.close(kPatience));
+  });
+  EXPECT_TRUE(ends.first.finish(kPatience));
+  EXPECT_TRUE(ends.first.close(kPatience));
+  receiving.join();
+}
+
+TEST_P(Session, CloseThatOnlyTriesSaysGoodbyeAlthoughAnotherThreadWaits) {
+  auto ends = connect_ends(GetParam());
+  std::thread waiting([&] {
+    const auto message = ends.first.receive(kPatience);
+    EXPECT_FALSE(message);
+    EXPECT_EQ(message.error().code, Errc::closed);
+  });
+  (void)ends.first.close(Deadline::now());  // whether the peer has it yet is not known: that is no matter here
+  waiting.join();
+  const auto message = ends.second.receive(kPatience);
+  ASSERT_FALSE(message);
+  EXPECT_EQ(message.error().code, Errc::closed);
+}
+
+TEST_P(Session, TwoFullEndsThatCloseAtTheSameTimeBothSucceed) {
+  auto ends = connect_ends(GetParam());
+  const std::vector<std::byte> bytes(5000);
+  while (ends.first.send(bytes, Deadline::now())) {
+  }
+  while (ends.second.send(bytes, Deadline::now())) {
+  }
+  std::thread closing([&] { EXPECT_TRUE(ends.first.close(kPatience)); });
+  EXPECT_TRUE(ends.second.close(kPatience));
+  closing.join();
+}
+
+TEST_P(Session, FinishThatAFlushReadsWakesTheReceiver) {
+  auto ends = connect_ends(GetParam());
+  ASSERT_TRUE(ends.first.send(sluice::as_bytes("kept"), kPatience));
+  std::thread receiving([&] {
+    const auto message = ends.first.receive(kPatience);
+    EXPECT_FALSE(message);
+    EXPECT_EQ(message.error().code, Errc::closed);
+  });
+  std::thread flushing([&] { (void)ends.first.flush(kPatience); });
+  EXPECT_TRUE(ends.second.finish(kPatience));
+  receiving.join();
+  EXPECT_TRUE(ends.second.receive(kPatience));
+  EXPECT_FALSE(ends.second.receive(1ms));  // answers the flush
+  flushing.join();
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, Session,
+                         testing::Values("?link=region", "?link=stream", "?link=packets", "?link=stream&chop=1",
+                                         "?link=packets&packet=512&depth=2", "?link=packets&deliver=foreign"),
+                         [](const auto& tested) {
+                           std::string name;
+                           for (const char c : std::string{tested.param})
+                             name += std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
+                           return name;
+                         });
+
+TEST(SessionRing, AMessageOf64MiBFitsWhateverTheRingMeasures) {
+  if (sluice::links::find_mechanism("inproc") == nullptr) GTEST_SKIP() << "inproc is not built in";
+  auto ends = connect_ends("?link=region&capacity=256M");
+  const std::vector<std::byte> bytes(std::size_t{64} << 20, std::byte{7});
+  std::thread receiving([&] {
+    const auto message = ends.second.receive(kPatience);
+    ASSERT_TRUE(message);
+    EXPECT_EQ(message->bytes().size(), bytes.size());
+  });
+  EXPECT_TRUE(ends.first.send(bytes, kPatience));
+  receiving.join();
+}
+
+// Laps that stay short let positions run 16,384 times faster than the bytes: past 2^31 and 2^32 units in a moment, with nothing
+// coming back but what the consumer's line says.
+TEST(SessionRing, PositionsPassTheRangeOfTheirNumbers) {
+  if (sluice::links::find_mechanism("inproc") == nullptr) GTEST_SKIP() << "inproc is not built in";
+  constexpr int kMessages = 2000;
+  auto ends = connect_ends("?link=region&capacity=1G&backed=0");
+  std::thread receiving([&] {
+    for (int i = 0; i < kMessages; ++i) {
+      const auto message = ends.second.receive(kPatience);
+      ASSERT_TRUE(message) << "message " << i;
+      ASSERT_EQ(std::to_integer<int>(message->bytes()[0]), i % 256);
+    }
+  });
+  std::vector<std::byte> bytes(4096);
+  for (int i = 0; i < kMessages; ++i) {
+    bytes[0] = static_cast<std::byte>(i % 256);
+    ASSERT_TRUE(ends.first.send(bytes, kPatience)) << "message " << i;
+  }
+  receiving.join();
+}
+
+TEST(SessionRing, StatisticsTellWhatTheRingSaysWasTaken) {
+  if (sluice::links::find_mechanism("inproc") == nullptr) GTEST_SKIP() << "inproc is not built in";
+  auto ends = connect_ends("?link=region");
+  for (int i = 0; i < 8; ++i) ASSERT_TRUE(ends.first.send(sluice::as_bytes("one"), kPatience));
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(ends.second.receive(kPatience));
+  const auto now = ends.first.statistics();
+  EXPECT_EQ(now.known_taken, 5U);
+  EXPECT_EQ(now.unknown, 3U);
+}
+
+}  // namespace
