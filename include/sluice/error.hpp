@@ -18,7 +18,7 @@ enum class Errc : std::uint8_t {
   too_large,         // the message exceeds a limit (Error::first: its size, second: the limit)
   held,              // received messages that are still held take the room that the sender waits for
   not_supported,     // the mechanism, or this system, can't do that
-  access_denied,     // the other side, or a name, belongs to somebody else
+  access_denied,     // the other side, or a name, belongs to somebody else (Error::first, second: the two user ids, if known)
   address_in_use,    // a live listener has that name
   not_found,         // nobody listens there
   limit_reached,     // a limit of the system or the user was reached (Error::first: needed, second: limit)

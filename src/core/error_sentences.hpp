@@ -58,9 +58,11 @@ enum class When : std::uint8_t {
   system,    // the system itself said so: it gave a code
 };
 
+inline constexpr std::optional<Step> kEveryStep = std::nullopt;
+
 struct Sentence {
   Errc code;
-  std::optional<Step> step;  // nothing: every step
+  std::optional<Step> step;
   When when;
   std::string_view cause;
   std::string_view mend;
@@ -69,7 +71,8 @@ struct Sentence {
 // What three steps have in common.
 inline constexpr std::string_view kFolderNotWritable = "the folder is not writable by this user";
 inline constexpr std::string_view kOtherFolder = "choose another folder, or have its permissions changed";
-inline constexpr std::string_view kNameOfSomebodyElse = "the name belongs to somebody else";
+inline constexpr std::string_view kNameOfSomebodyElse =
+    "the name belongs to somebody else[ (user {first}, and this is user {second})]";
 inline constexpr std::string_view kOtherName = "choose another one";
 inline constexpr std::string_view kNoFolder = "its folder doesn't exist";
 inline constexpr std::string_view kMakeFolder = "create the folder, or choose another";
@@ -80,7 +83,7 @@ inline constexpr auto kSentences = std::to_array<Sentence>({
      "connect again if there is more to send"},
     {Errc::closed, Step::receive, When::always, "the peer sends no more, and everything it sent was received",
      "connect again if there is more to come"},
-    {Errc::closed, {}, When::always, "the channel or listener was closed", "connect or listen again to go on"},
+    {Errc::closed, kEveryStep, When::always, "the channel or listener was closed", "connect or listen again to go on"},
 
     {Errc::peer_died, Step::connect, When::always, "the other side ended before it answered",
      "see why it ended or whether it refuses this user, and try again"},
@@ -88,10 +91,7 @@ inline constexpr auto kSentences = std::to_array<Sentence>({
      "see why it ended or whether it refuses this user, and try again"},
     {Errc::peer_died, Step::offer, When::always, "the other side ended during the handshake",
      "see why it ended, and try again"},
-    {Errc::peer_died,
-     {},
-     When::always,
-     "the peer ended without a goodbye",
+    {Errc::peer_died, kEveryStep, When::always, "the peer ended without a goodbye",
      "see why it ended, start it again and connect anew"},
 
     {Errc::timed_out, Step::connect, When::always, "the listener didn't answer before the deadline",
@@ -110,42 +110,34 @@ inline constexpr auto kSentences = std::to_array<Sentence>({
     {Errc::timed_out, Step::close, When::always,
      "closed, but the peer had not confirmed to have received everything before the deadline",
      "see that it receives to the end, or wait longer"},
-    {Errc::timed_out, {}, When::always, "the deadline passed", "give it more time, or see why the other side is slow"},
+    {Errc::timed_out, kEveryStep, When::always, "the deadline passed", "give it more time, or see why the other side is slow"},
 
     {Errc::would_block, Step::connect, When::always, "the listener hasn't answered yet", "try again, or wait with a deadline"},
     {Errc::would_block, Step::accept, When::always, "no peer has connected yet", "try again, or wait with a deadline"},
     {Errc::would_block, Step::send, When::always, "the channel has no room now, and nothing was sent",
      "try again when the peer has received, or wait with a deadline"},
     {Errc::would_block, Step::receive, When::always, "no message is there yet", "try again, or wait with a deadline"},
-    {Errc::would_block, {}, When::always, "it can't be done without waiting", "try again, or wait with a deadline"},
+    {Errc::would_block, kEveryStep, When::always, "it can't be done without waiting", "try again, or wait with a deadline"},
 
     {Errc::too_large, Step::receive, When::always,
      "the message[ of {first} bytes] doesn't fit into the room given[ ({second} bytes)]",
      "receive it into larger memory: it is still there"},
-    {Errc::too_large,
-     {},
-     When::always,
-     "the message[ of {first} bytes] exceeds the limit[ of {second} bytes]",
+    {Errc::too_large, kEveryStep, When::always, "the message[ of {first} bytes] exceeds the limit[ of {second} bytes]",
      "raise max_message at both ends, or send it in parts"},
 
-    {Errc::held,
-     {},
-     When::always,
-     "received messages that are still held take the room that the sender waits for",
+    {Errc::held, kEveryStep, When::always, "received messages that are still held take the room that the sender waits for",
      "release some of them, or keep copies instead"},
 
     {Errc::not_supported, Step::find_mechanism, When::always, "this library has no such mechanism on this system",
      "take one of those that `sluice mechanisms` shows as available"},
     {Errc::not_supported, Step::check_options, When::always, "the mechanism can't do what the options ask for",
      "leave the option out, or take another mechanism (`sluice mechanisms` compares them)"},
-    {Errc::not_supported,
-     {},
-     When::always,
-     "this mechanism or this system can't do that",
+    {Errc::not_supported, kEveryStep, When::always, "this mechanism or this system can't do that",
      "take another mechanism (`sluice mechanisms` says what each can do here)"},
 
     {Errc::access_denied, Step::find_runtime_folder, When::always,
-     "the runtime folder belongs to somebody else, or others may write to it",
+     "the runtime folder belongs to somebody else, or others may write to it[ (its owner is user {first}, this is user "
+     "{second})]",
      "set SLUICE_RUNTIME_DIR to a folder of this user with mode 0700, for both processes"},
     {Errc::access_denied, Step::take_name, When::system, kFolderNotWritable, kOtherFolder},
     {Errc::access_denied, Step::bind_name, When::system, kFolderNotWritable, kOtherFolder},
@@ -155,13 +147,18 @@ inline constexpr auto kSentences = std::to_array<Sentence>({
     {Errc::access_denied, Step::listen, When::always, kNameOfSomebodyElse, kOtherName},
     {Errc::access_denied, Step::connect, When::always, "the listener belongs to another user, or refuses this one",
      "run both as one user, or let the listener allow=anyone"},
-    {Errc::access_denied, Step::identify_peer, When::always, "the process at the other end belongs to another user",
-     "run both as one user, or allow=anyone at this end"},
+    {Errc::access_denied, Step::identify_peer, When::always, "the two ends belong to different users[ ({first} and {second})]",
+     "run both as one user, or let the other in with allow=anyone"},
     {Errc::access_denied, Step::hello, When::always, "the listener refuses this user",
      "run both as one user, or let the listener allow=anyone"},
-    {Errc::access_denied, {}, When::always, "this user may not do that", "run both ends as one user, or choose another name"},
+    {Errc::access_denied, kEveryStep, When::always, "this user may not do that",
+     "run both ends as one user, or choose another name"},
 
-    {Errc::address_in_use, {}, When::always, "a live listener has that name", "stop it, connect to it, or choose another name"},
+    {Errc::address_in_use, Step::bind_name, When::always,
+     "a live listener, or a file that is no dead listener's, has that name",
+     "stop the listener, move the file away, or choose another name"},
+    {Errc::address_in_use, kEveryStep, When::always, "a live listener has that name",
+     "stop it, connect to it, or choose another name"},
 
     {Errc::not_found, Step::connect, When::always, "nobody listens there",
      "start the listener, or wait for it (Options::wait_for_listener)"},
@@ -172,25 +169,24 @@ inline constexpr auto kSentences = std::to_array<Sentence>({
     {Errc::not_found, Step::take_name, When::always, kNoFolder, kMakeFolder},
     {Errc::not_found, Step::bind_name, When::always, kNoFolder, kMakeFolder},
     {Errc::not_found, Step::listen, When::always, kNoFolder, kMakeFolder},
-    {Errc::not_found, {}, When::always, "it doesn't exist", "check the name"},
+    {Errc::not_found, kEveryStep, When::always, "it doesn't exist", "check the name"},
 
     // getrlimit(2), RLIMIT_MSGQUEUE: counted for each user, over all its processes.
     {Errc::limit_reached, Step::make_queues, When::always,
      "the message queues of this user have reached their common limit[: {first} bytes are needed, {second} is the limit "
      "(RLIMIT_MSGQUEUE)]",
      "close other channels over queues, or raise the limit with `ulimit -q`"},
+    {Errc::limit_reached, Step::take_name, When::always, "there is no room left in the runtime folder",
+     "free some there, or set SLUICE_RUNTIME_DIR to a folder elsewhere, for both processes"},
     {Errc::limit_reached, Step::make_region, When::always,
-     "there is not enough shared memory[: {first} bytes are needed, {second} are there]",
+     "there is not enough shared memory[: {first} bytes are needed, {second} is the limit]",
      "free some, or ask for less with capacity="},
-    {Errc::limit_reached, Step::map_region, When::always,
-     "the shared memory can't be mapped[: {first} bytes are needed, {second} is the limit]",
+    {Errc::limit_reached, Step::map_region, When::always, "the shared memory can't be mapped[: {first} bytes are needed]",
      "ask for less with capacity=, or raise the limit with `ulimit -v`"},
     {Errc::limit_reached, Step::reserve_memory, When::always,
      "there is not enough shared memory[: {first} bytes are needed, {second} are there]",
      "free some, or ask for less with capacity="},
-    {Errc::limit_reached,
-     {},
-     When::always,
+    {Errc::limit_reached, kEveryStep, When::always,
      "a limit of the system or of this user was reached[: {first} is needed, {second} is the limit]",
      "close channels that are not needed, or raise the limit (descriptors: `ulimit -n`)"},
 
@@ -199,17 +195,16 @@ inline constexpr auto kSentences = std::to_array<Sentence>({
     {Errc::protocol_error, Step::hello, When::features,
      "the peer requires features that this library doesn't have (bits {second})", "bring both to the same release"},
     {Errc::protocol_error, Step::hello, When::always, "the other side doesn't speak Sluice's protocol",
-     "see which program is there; a stranger is talked to with framing="},
+     "see which program is there"},
+    {Errc::protocol_error, Step::connect, When::always, "what listens there is no listener of this mechanism",
+     "see which program it is, or choose another name"},
     {Errc::protocol_error, Step::offer, When::always, "what the listener offered is no link of this mechanism",
      "see which program listens there, and bring both to the same release"},
     {Errc::protocol_error, Step::map_region, When::always, "what the listener offered is no region of Sluice",
      "see which program listens there, and bring both to the same release"},
     {Errc::protocol_error, Step::receive, When::numbers,
      "the peer sent a message of at least {first} bytes, beyond the agreed limit of {second}", "see which program the peer is"},
-    {Errc::protocol_error,
-     {},
-     When::always,
-     "the peer sent what no Sluice peer sends",
+    {Errc::protocol_error, kEveryStep, When::always, "the peer sent what no Sluice peer sends",
      "see which program it is, and connect anew"},
 
     {Errc::invalid_endpoint, Step::find_mechanism, When::always, "there is no mechanism of that name",
@@ -217,11 +212,12 @@ inline constexpr auto kSentences = std::to_array<Sentence>({
     {Errc::invalid_endpoint, Step::check_options, When::in_text,
      "the option {option} is not known here, or its value can't be read",
      "correct it; sizes are digits with K, M or G, and allow is same_user or anyone"},
-    {Errc::invalid_endpoint,
-     {},
-     When::always,
-     "the text can't be read[ at position {first}]",
+    {Errc::invalid_endpoint, Step::parse_endpoint, When::always, "the text can't be read[ at position {first}]",
      "write mechanism:where?option=value, with %3F for ? and %25 for %"},
+    {Errc::invalid_endpoint, Step::bind_name, When::numbers, "the name is too long: {first} bytes, and {second} are the limit",
+     "choose a shorter one"},
+    {Errc::invalid_endpoint, kEveryStep, When::always, "what stands behind the colon names no place of this mechanism",
+     "`sluice mechanisms` says what has to stand there"},
 
     {Errc::misuse, Step::check_options, When::in_text, "the option {option} is given twice, in the text or by the call as well",
      "give it once"},
@@ -231,15 +227,12 @@ inline constexpr auto kSentences = std::to_array<Sentence>({
     {Errc::misuse, Step::send, When::always, "another thread is sending on this end, or its direction is finished",
      "let one thread send at a time, and nothing after finish"},
     {Errc::misuse, Step::receive, When::always, "another thread is receiving on this end", "let one thread receive at a time"},
-    {Errc::misuse, {}, When::always, "the call breaks a rule of the interface", "see the comment at its declaration"},
+    {Errc::misuse, kEveryStep, When::always, "the call breaks a rule of the interface", "see the comment at its declaration"},
 
-    {Errc::out_of_memory,
-     {},
-     When::always,
-     "memory was refused[ ({first} bytes)]",
+    {Errc::out_of_memory, kEveryStep, When::always, "memory was refused[ ({first} bytes)]",
      "free some, or lower max_message or capacity"},
 
-    {Errc::interrupted, {}, When::always, "interrupt() was called", "call again to go on"},
+    {Errc::interrupted, kEveryStep, When::always, "interrupt() was called", "call again to go on"},
 });
 
 }  // namespace sluice::inline v0::core

@@ -49,6 +49,22 @@ TEST(Describe, NamesTheEndpointTheCauseAndTheMend) {
             "receiving over unix:/run/x: the peer ended without a goodbye; see why it ended, start it again and connect anew");
 }
 
+TEST(Describe, TellsWhatTheSystemRefusesFromWhatBelongsToOthers) {
+  EXPECT_EQ(
+      describe(error(Errc::access_denied, Step::bind_name, 1000, 1001), "unix:/run/x"),
+      "listening on unix:/run/x: the name belongs to somebody else (user 1000, and this is user 1001); choose another one");
+  EXPECT_EQ(
+      describe(error(Errc::access_denied, Step::identify_peer, 1000, 0)),
+      "checking who is at the other end: the two ends belong to different users (1000 and 0); run both as one user, or let the "
+      "other in with allow=anyone");
+  EXPECT_EQ(describe(error(Errc::invalid_endpoint, Step::bind_name, 120, 107)),
+            "listening: the name is too long: 120 bytes, and 107 are the limit; choose a shorter one");
+  EXPECT_EQ(
+      describe(error(Errc::invalid_endpoint, Step::listen), "mq:/a/b"),
+      "listening on mq:/a/b: what stands behind the colon names no place of this mechanism; `sluice mechanisms` says what has "
+      "to stand there");
+}
+
 TEST(Describe, WorksWithoutEndpointAndWithoutStep) {
   EXPECT_EQ(describe(error(Errc::not_found, Step::connect)),
             "connecting: nobody listens there; start the listener, or wait for it (Options::wait_for_listener)");
