@@ -140,7 +140,10 @@ Result<void> Session::flush(Deadline deadline) {
   const Call call(*this, Side::sending, Step::flush);
   if (call.refusal()) return *call.refusal();
   const std::uint64_t target = messages_sent_.load(std::memory_order_relaxed);
-  if (target == 0) return {};
+  if (target == 0) {
+    const auto end = outgoing_end();
+    return end ? at_step(Step::flush, Result<void>{*end}) : Result<void>{};
+  }
   flush_target_.store(target,
                       std::memory_order_relaxed);  // relaxed: read by this thread, and by others only to decide on a wake-up
   auto flushed = wait_for(Side::sending, Step::flush, deadline, [&] { return try_flush(target); });
