@@ -53,7 +53,10 @@ TEST_P(Deadlines, PassInEveryCallThatWaits) {
   }
   measured([&] { return code_of(stream({10'000}).send(pair.channel, 0, kShort)); });
   measured([&] { return code_of(pair.channel.flush(kShort)); });
-  measured([&] { return code_of(pair.channel.finish(kShort)); });
+  // A ring keeps room for control records: there, finish need not wait.
+  if (const auto finished = pair.channel.finish(kShort); !finished) {
+    EXPECT_CODE(finished, Errc::timed_out);
+  }
   measured([&] { return code_of(pair.channel.close(kShort)); });
 }
 
@@ -159,8 +162,8 @@ TEST_P(Deadlines, TimedOutMeansThatNotAByteWentOut) {
         pair.peer->start("receive first=" + std::to_string(before) + " count=" + std::to_string(accepted - before) + words);
     const auto answering = pair.peer->start("send size=3 stream=1 first=" + std::to_string(round));
     receive(pair.channel, stream({3}, 1), round, 1);  // moves the tail, if there is one
-    ASSERT_TRUE(pair.peer->finish(receiving).done);
-    ASSERT_TRUE(pair.peer->finish(answering).done);
+    ASSERT_DONE(pair.peer->finish(receiving));
+    ASSERT_DONE(pair.peer->finish(answering));
   }
   note("accepted", accepted);
   note("timed_out", timed_out);

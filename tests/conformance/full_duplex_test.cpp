@@ -81,7 +81,7 @@ TEST_P(FullDuplex, ManyChannelsOfOneProcessDoNotMix) {
     auto channel = listener.accept(soon());
     ASSERT_OK(channel);
     channels.push_back(*std::move(channel));
-    ASSERT_TRUE(peer.finish(connecting).done);
+    ASSERT_DONE(peer.finish(connecting));
   }
   std::vector<Peer::Ticket> sending;
   for (int at = 0; at < kChannels; ++at)

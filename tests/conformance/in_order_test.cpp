@@ -46,8 +46,8 @@ TEST_P(InOrder, PingPong) {
   for (std::uint64_t number = 0; number < count; ++number) {
     const std::string words = " size=40 first=" + std::to_string(number);
     ASSERT_OK(stream({40}).send(pair.channel, number, soon()));
-    ASSERT_TRUE(pair.peer->call("receive" + words).done);
-    ASSERT_TRUE(pair.peer->call("send" + words).done);
+    ASSERT_DONE(pair.peer->call("receive" + words));
+    ASSERT_DONE(pair.peer->call("send" + words));
     receive(pair.channel, stream({40}), number, 1);
     ASSERT_FALSE(HasFailure());
   }
@@ -100,22 +100,22 @@ TEST_P(InOrder, AMessageOutlivesItsChannel) {
 
 TEST_P(InOrder, FlushReturnsWhenThePeerHasReceivedEverything) {
   auto pair = meet();
-  constexpr std::uint64_t kCount = 5;
-  send(pair.channel, stream({100}), 0, kCount);
+  const std::uint64_t count = few();
+  send(pair.channel, stream({100}), 0, count);
   EXPECT_CODE(pair.channel.flush(50ms), Errc::timed_out);
   EXPECT_EQ(pair.channel.statistics().known_taken, 0U);
-  const auto receiving = pair.peer->start("receive size=100 deadline=10000 count=" + std::to_string(kCount + 1));
+  const auto receiving = pair.peer->start("receive size=100 deadline=10000 count=" + std::to_string(count + 1));
   EXPECT_OK(pair.channel.flush(soon()));
   const auto counted = pair.channel.statistics();
-  EXPECT_EQ(counted.messages_sent, kCount);
-  EXPECT_EQ(counted.known_taken, kCount);
+  EXPECT_EQ(counted.messages_sent, count);
+  EXPECT_EQ(counted.known_taken, count);
   EXPECT_EQ(counted.unknown, 0U);
-  EXPECT_EQ(counted.bytes_sent, kCount * 100);
-  send(pair.channel, stream({100}), kCount, 1);
+  EXPECT_EQ(counted.bytes_sent, count * 100);
+  send(pair.channel, stream({100}), count, 1);
   EXPECT_DONE(pair.peer->finish(receiving));
   const Reply theirs = pair.peer->call("statistics");
-  EXPECT_EQ(theirs.number("messages_received"), kCount + 1);
-  EXPECT_EQ(theirs.number("bytes_received"), (kCount + 1) * 100);
+  EXPECT_EQ(theirs.number("messages_received"), count + 1);
+  EXPECT_EQ(theirs.number("bytes_received"), (count + 1) * 100);
 }
 
 }  // namespace

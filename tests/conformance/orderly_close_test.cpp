@@ -4,9 +4,15 @@
 namespace sluice_test {
 namespace {
 
-SLUICE_PROMISE(OrderlyClose, 5);
+class OrderlyClose : public Conformance {
+ protected:
+  OrderlyClose() : Conformance(5) {}
+  [[nodiscard]] std::string sends_few() const { return "send size=300 count=" + std::to_string(few()); }
+};
+INSTANTIATE_TEST_SUITE_P(Promise5, OrderlyClose, testing::ValuesIn(subjects()), label_of);
 
 constexpr std::uint64_t kCount = 20;
+constexpr const char* kReceiveFew = "receive all=1 size=300 deadline=10000";
 constexpr const char* kReceiveAll = "receive all=1 size=1000 deadline=10000";
 
 TEST_P(OrderlyClose, ThePeerReceivesEverythingThenClosed) {
@@ -31,9 +37,9 @@ TEST_P(OrderlyClose, ThePeerReceivesEverythingThenClosed) {
 TEST_P(OrderlyClose, OfThePeer) {
   for (const auto what : {PeerDoes::connect, PeerDoes::listen}) {
     auto pair = meet(what);
-    EXPECT_DONE(pair.peer->call("send size=1000 count=2"));
+    EXPECT_DONE(pair.peer->call(sends_few()));
     const auto closing = pair.peer->start("close deadline=10000");
-    receive(pair.channel, stream({1000}), 0, 2);
+    receive(pair.channel, stream({kSmall}), 0, few());
     EXPECT_FALSE(pair.channel.ended());
     EXPECT_CODE(pair.channel.receive(soon()), Errc::closed);
     ASSERT_TRUE(pair.channel.ended());
@@ -45,22 +51,22 @@ TEST_P(OrderlyClose, OfThePeer) {
 
 TEST_P(OrderlyClose, WaitsUntilThePeerHasItOrTheDeadlineHasPassed) {
   auto pair = meet();
-  send(pair.channel, stream({1000}), 0, 3);
+  send(pair.channel, stream({kSmall}), 0, few());
   const auto started = Clock::now();
   EXPECT_CODE(pair.channel.close(100ms), Errc::timed_out);  // nobody receives
   EXPECT_LT(Clock::now() - started, 100ms + patience() / 2);
   // The peer still gets what was sent, and the goodbye.
-  const Reply received = pair.peer->call(kReceiveAll);
-  EXPECT_EQ(received.number("received"), 3U);
+  const Reply received = pair.peer->call(kReceiveFew);
+  EXPECT_EQ(received.number("received"), few());
   EXPECT_EQ(received.text("code"), "closed") << received;
   EXPECT_OK(pair.channel.close(soon()));  // a second close returns at once
 }
 
 TEST_P(OrderlyClose, WithUnreadInputOnTheClosingSide) {
   auto pair = meet();
-  EXPECT_DONE(pair.peer->call("send size=1000 count=3"));
-  send(pair.channel, stream({1000}), 0, kCount);
+  EXPECT_DONE(pair.peer->call(sends_few()));
   const auto receiving = pair.peer->start(kReceiveAll);
+  send(pair.channel, stream({1000}), 0, kCount);
   EXPECT_OK(pair.channel.close(soon()));
   const Reply received = pair.peer->finish(receiving);
   EXPECT_EQ(received.number("received"), kCount);
@@ -69,11 +75,11 @@ TEST_P(OrderlyClose, WithUnreadInputOnTheClosingSide) {
 
 TEST_P(OrderlyClose, FinishEndsOneDirection) {
   auto pair = meet();
-  send(pair.channel, stream({1000}), 0, 2);
+  send(pair.channel, stream({kSmall}), 0, few());
   EXPECT_OK(pair.channel.finish(soon()));
   EXPECT_CODE(pair.channel.send({}, soon()), Errc::misuse);
-  const Reply received = pair.peer->call(kReceiveAll);
-  EXPECT_EQ(received.number("received"), 2U);
+  const Reply received = pair.peer->call(kReceiveFew);
+  EXPECT_EQ(received.number("received"), few());
   EXPECT_EQ(received.text("code"), "closed") << received;
   // The other direction is still there.
   const auto sending = pair.peer->start("send size=1000 count=50");
@@ -90,8 +96,8 @@ TEST_P(OrderlyClose, FinishEndsOneDirection) {
 TEST_P(OrderlyClose, TwoAtOnceBothSucceed) {
   for (int round = 0; round < 20; ++round) {
     auto pair = meet(round % 2 == 0 ? PeerDoes::connect : PeerDoes::listen);
-    send(pair.channel, stream({1000}), 0, 2);
-    EXPECT_DONE(pair.peer->call("send size=1000 count=2"));
+    send(pair.channel, stream({kSmall}), 0, few());
+    EXPECT_DONE(pair.peer->call(sends_few()));
     const auto closing = pair.peer->start("close deadline=10000");
     EXPECT_OK(pair.channel.close(soon()));
     EXPECT_DONE(pair.peer->finish(closing));
@@ -104,19 +110,19 @@ TEST_P(OrderlyClose, ByTheDestructor) {
   auto& peer = start_peer();
   {
     auto pair = meet(peer, PeerDoes::connect);
-    send(pair.channel, stream({1000}), 0, 5);
+    send(pair.channel, stream({kSmall}), 0, few());
   }
-  const Reply received = peer.call(kReceiveAll);
-  EXPECT_EQ(received.number("received"), 5U);
+  const Reply received = peer.call(kReceiveFew);
+  EXPECT_EQ(received.number("received"), few());
   EXPECT_EQ(received.text("code"), "closed") << received;
 }
 
 TEST_P(OrderlyClose, OfThePeersDestructorAndAtItsNormalEnd) {
   auto pair = meet(PeerDoes::listen);
-  EXPECT_DONE(pair.peer->call("send size=1000 count=4"));
+  EXPECT_DONE(pair.peer->call(sends_few()));
   EXPECT_DONE(pair.peer->call("destroy"));
   EXPECT_EQ(pair.peer->end(), 0);
-  receive(pair.channel, stream({1000}), 0, 4);
+  receive(pair.channel, stream({kSmall}), 0, few());
   EXPECT_CODE(pair.channel.receive(soon()), Errc::closed);
 }
 
@@ -127,11 +133,11 @@ TEST_P(OrderlyClose, AnEndWithoutGoodbyeIsADeath) {
   std::uint64_t whole = 0;
   {
     auto pair = meet(peer, PeerDoes::connect);
-    send(pair.channel, stream({1000}), 0, whole = 2);
+    send(pair.channel, stream({kSmall}), 0, whole = few());
     EXPECT_OK(stream({size}).send(pair.channel, whole, 100ms));  // accepted: its first bytes went out
     EXPECT_CODE(pair.channel.send({}, 50ms), Errc::timed_out);   // but not all
   }
-  const Reply received = peer.call(kReceiveAll);
+  const Reply received = peer.call(kReceiveFew);
   EXPECT_EQ(received.number("received"), whole);
   EXPECT_EQ(received.text("code"), "peer_died") << received;
 }

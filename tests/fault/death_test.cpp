@@ -15,11 +15,11 @@ TEST_P(Death, OfALinkWithoutGoodbyeLeavesWholeMessagesThenPeerDied) {
   const std::size_t size = affordable(std::size_t{16} << 20, 1);
   for (const auto what : {PeerDoes::connect, PeerDoes::listen}) {
     auto pair = meet(what);
-    EXPECT_DONE(pair.peer->call("send size=1000 count=3"));
+    EXPECT_DONE(pair.peer->call("send size=300 count=" + std::to_string(few())));
     EXPECT_DONE(pair.peer->call("send deadline=100 size=" + std::to_string(size)));
     EXPECT_FAILED(pair.peer->call("send deadline=50 size=1"), Errc::timed_out);
     EXPECT_DONE(pair.peer->call("destroy"));
-    receive(pair.channel, stream({1000}), 0, 3);
+    receive(pair.channel, stream({kSmall}), 0, few());
     EXPECT_CODE(pair.channel.receive(soon()), Errc::peer_died);
     EXPECT_CODE(pair.channel.receive(soon()), Errc::peer_died);
     EXPECT_CODE(pair.channel.send({}, soon()), Errc::peer_died);
@@ -54,15 +54,15 @@ TEST_P(KilledPeer, WithUnreadInputOnItsSide) {
   for (const auto what : {PeerDoes::connect, PeerDoes::listen}) {
     if (answered()) return;
     auto pair = meet(what);
-    send(pair.channel, stream({1000}, 1), 0, 5);
-    EXPECT_DONE(pair.peer->call("send size=1000 count=5"));
+    send(pair.channel, stream({kSmall}, 1), 0, few());
+    EXPECT_DONE(pair.peer->call("send size=300 count=" + std::to_string(few())));
     pair.peer->kill();
-    receive(pair.channel, stream({1000}), 0, 5);
+    receive(pair.channel, stream({kSmall}), 0, few());
     expect_death(pair);
     const auto counted = pair.channel.statistics();
-    EXPECT_EQ(counted.messages_sent, 5U);
+    EXPECT_EQ(counted.messages_sent, few());
     EXPECT_EQ(counted.known_taken, 0U);
-    EXPECT_EQ(counted.unknown, 5U);
+    EXPECT_EQ(counted.unknown, few());
     meet_again(what);
   }
 }
@@ -156,7 +156,7 @@ TEST_P(KilledPeer, ThatHasForkedAChildWhichLivesOn) {
     auto pair = meet(what);
     EXPECT_DONE(pair.peer->call("send size=1000 count=3"));
     const Reply forked = pair.peer->call("fork-and-sleep");
-    ASSERT_TRUE(forked.done) << forked;
+    ASSERT_DONE(forked);
     pair.peer->kill();
     receive(pair.channel, stream({1000}), 0, 3);
     expect_death(pair);
@@ -168,7 +168,7 @@ TEST_P(KilledPeer, ThatHasForkedAChildWhichLivesOn) {
 TEST_P(KilledPeer, ThatListensLeavesTheNameFree) {
   if (answered()) return;
   auto& peer = start_peer();
-  ASSERT_TRUE(peer.call("listen").done);
+  ASSERT_DONE(peer.call("listen"));
   EXPECT_CODE(sluice::listen(endpoint()), Errc::address_in_use);
   kill_and_wait(peer);
   EXPECT_CODE(sluice::connect(endpoint(), 1s), Errc::not_found);
@@ -178,7 +178,7 @@ TEST_P(KilledPeer, ThatListensLeavesTheNameFree) {
 TEST_P(KilledPeer, ThatListensEndsAWaitingConnect) {
   if (answered()) return;
   auto& peer = start_peer();
-  ASSERT_TRUE(peer.call("listen").done);  // and never accepts
+  ASSERT_DONE(peer.call("listen"));  // and never accepts
   std::string code;
   std::thread waiting([&] { code = code_of(sluice::connect(endpoint(), soon())); });
   std::this_thread::sleep_for(100ms);

@@ -13,9 +13,9 @@ TEST_P(KilledWithMemory, IsNoticedSoonAfterTheRelease) {
   constexpr std::uint64_t kGibibyte = std::uint64_t{1} << 30;
   // A quarter of what is free: another test may do the same at this moment.
   const std::uint64_t size =
-      std::min<std::uint64_t>(static_cast<std::uint64_t>(3 * kGibibyte * std::min(scale(), 1.0)), available_memory() / 4);
+      std::min<std::uint64_t>(static_cast<std::uint64_t>(2 * kGibibyte * std::min(scale(), 1.0)), available_memory() / 4);
   auto pair = meet();
-  ASSERT_TRUE(pair.peer->call("hold-memory bytes=" + std::to_string(size)).done);
+  ASSERT_DONE(pair.peer->call("hold-memory bytes=" + std::to_string(size)));
   EXPECT_DONE(pair.peer->call("send size=1000 count=3"));
   std::optional<Clock::time_point> released;
   std::thread watcher([&] { released = wait_for_end(pair.peer->process().pidfd(), patience()); });

@@ -7,6 +7,14 @@
 
 namespace sluice_test {
 
+// The subjects whose channel has that shape and whose other end can be a stranger's process.
+inline std::vector<Subject> strangers_with(sluice::Shape shape) {
+  std::vector<Subject> all;
+  for (const auto& subject : subjects())
+    if (const auto traits = row_of(subject).traits; !traits.one_process && traits.shape == shape) all.push_back(subject);
+  return all;
+}
+
 class HostileTest : public Conformance {
  protected:
   HostileTest() : Conformance(7) {}
@@ -49,6 +57,15 @@ class HostileTest : public Conformance {
     const std::uint64_t now = resident_bytes(victim.pid());
     if (under_sanitizer()) return;  // its shadow memory grows too
     EXPECT_LT(now, before + limit) << "the victim's memory has grown";
+  }
+
+  // What the victim's receive says after an attack; and that every further call says it again.
+  void expect_protocol_error(Peer& victim) {
+    EXPECT_FAILED(victim.call("receive deadline=5000"), Errc::protocol_error);
+    EXPECT_EQ(victim.call("ended").text("code"), "protocol_error");
+    EXPECT_FAILED(victim.call("receive deadline=now"), Errc::protocol_error);
+    EXPECT_FALSE(victim.call("send size=10 deadline=100").done);
+    EXPECT_DONE(victim.call("destroy"));
   }
 
   // The victim lives, its memory has hardly grown, and it serves the next peer.

@@ -187,5 +187,18 @@ TEST_P(HostileHandshake, ManyThatComeAndGo) {
   expect_unharmed(victim, memory);
 }
 
+TEST_P(HostileHandshake, AStrayByteOnTheTetherIsNoMessage) {
+  if (answered()) return;
+  if (!traits().lobby) return note("tether", "the channel's own connection");
+  auto& victim = listening_victim();
+  const std::uint64_t memory = resident_bytes(victim.pid());
+  auto connected = connect_rightly(victim);
+  ASSERT_TRUE(connected.socket.send(Wire{}.random(5000, test_seed())));
+  const Reply received = victim.call("receive deadline=5000");
+  EXPECT_TRUE(received.code == "peer_died" || received.code == "protocol_error") << received;
+  EXPECT_DONE(victim.call("destroy"));
+  expect_unharmed(victim, memory);
+}
+
 }  // namespace
 }  // namespace sluice_test

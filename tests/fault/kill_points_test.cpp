@@ -23,6 +23,7 @@ class KillMoments : public DeathTest {
   KillOutcome check(const KillPlan& plan) {
     const auto outcome = run_kill_round(plan);
     EXPECT_EQ(outcome.problem, "");
+    scratch().note_objects();  // TearDown looks whether they are gone
     EXPECT_EQ(meet_once_more(plan.endpoint, plan.seed, plan.what), "");
     return outcome;
   }

@@ -26,7 +26,12 @@ class Watcher {
     if (thread_.joinable()) thread_.join();
   }
   [[nodiscard]] bool has_ended() const { return ended_; }
-  [[nodiscard]] std::optional<Clock::time_point> released() const { return ended_ ? std::optional(released_) : std::nullopt; }
+  // When the kernel had let go of the process; this end may have noticed before. Nothing if it doesn't end.
+  [[nodiscard]] std::optional<Clock::time_point> wait_for_release() const {
+    const auto until = Clock::now() + patience();
+    while (!ended_ && Clock::now() < until) std::this_thread::sleep_for(1ms);
+    return ended_ ? std::optional(released_) : std::nullopt;
+  }
 
  private:
   void run(std::optional<microseconds> kill_after) {
@@ -116,8 +121,10 @@ void exchange(Channel& channel, Peer& peer, const KillPlan& plan, const Watcher&
     peer.start("close" + deadline_words());
     (void)channel.close(patience());
   }
-  if (const auto released = watcher.released(); released && outcome.code == "peer_died")
-    outcome.noticed = std::max(microseconds(0), duration_cast<microseconds>(ended - *released));
+  if (outcome.code == "peer_died") {
+    if (const auto released = watcher.wait_for_release())
+      outcome.noticed = std::max(microseconds(0), duration_cast<microseconds>(ended - *released));
+  }
   const auto counted = channel.statistics();
   if (counted.messages_sent != counted.known_taken + counted.unknown || counted.messages_received != outcome.received)
     outcome.problem = "the statistics don't add up";
@@ -150,7 +157,8 @@ KillOutcome run_kill_round(const KillPlan& plan) {
   }
   outcome.took = duration_cast<microseconds>(Clock::now() - started);
   // A peer that was not killed has to come to its end.
-  if (!plan.kill_after && !wait_for_end(peer.process().pidfd(), milliseconds(0))) (void)peer.call("drop-all");
+  if (!plan.kill_after && !wait_for_end(peer.process().pidfd(), milliseconds(0)) && !peer.call("drop-all"))
+    (void)peer.process().wait(patience());
   if (const auto status = peer.process().wait(milliseconds(0))) {
     outcome.killed = WIFSIGNALED(*status) && WTERMSIG(*status) == SIGKILL;
     if (!outcome.killed && outcome.problem.empty()) outcome.problem = "the peer ended with status " + std::to_string(*status);

@@ -39,6 +39,16 @@ void require(const Reply& reply, const std::string& what) {
 
 }  // namespace
 
+testing::AssertionResult is_done(const char* expression, const Reply& reply) {
+  if (reply.done) return testing::AssertionSuccess();
+  return testing::AssertionFailure() << expression << ": the peer says: " << reply;
+}
+
+testing::AssertionResult has_failed(const char* expression, const char* code_expression, const Reply& reply, Errc code) {
+  if (!reply.done && reply.code == sluice::name(code)) return testing::AssertionSuccess();
+  return testing::AssertionFailure() << expression << ": instead of " << code_expression << " the peer says: " << reply;
+}
+
 std::vector<std::byte> Stream::message(std::uint64_t number) const {
   std::vector<std::byte> bytes(sizes.of(seed, number));
   Content(seed, number).fill(bytes);
@@ -136,6 +146,7 @@ Pair Conformance::meet(Peer& peer, PeerDoes what, const MeetOptions& options) {
     return {&peer, accept_from(listener, peer, options)};
   }
   require(peer.call("listen " + words_of(options)), "the peer listens");
+  scratch_->note_objects();
   const auto accepting = peer.start("accept deadline=" + std::to_string(patience().count()));
   Pair pair{&peer, require(sluice::connect(endpoint_, soon(), options_of(options)), "connecting to the peer")};
   const Reply accepted = peer.finish(accepting);

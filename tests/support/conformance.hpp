@@ -68,6 +68,9 @@ class Conformance : public testing::TestWithParam<Subject> {
   // What the table says about the subject. Its shape, for variants, is the channel's own: channel.traits().
   [[nodiscard]] sluice::Traits traits() const { return row_of(subject()).traits; }
   [[nodiscard]] bool stays_in_one_process() const { return traits().one_process; }
+  // Messages that fit into the channel while nobody receives: few() of kSmall bytes.
+  static constexpr std::size_t kSmall = 300;
+  [[nodiscard]] std::uint64_t few() const { return subject().few; }
   // Where this test meets; the same for the whole test.
   [[nodiscard]] const std::string& endpoint() const noexcept { return endpoint_; }
   [[nodiscard]] std::string another_endpoint() { return subject().endpoint(scratch_->folder(), scratch_->unique_name()); }
@@ -142,7 +145,12 @@ class Conformance : public testing::TestWithParam<Subject> {
 #define ASSERT_OK(result) ASSERT_EQ(sluice_test::sentence_of(result), "ok")
 #define EXPECT_CODE(result, errc) EXPECT_EQ(sluice_test::code_of(result), sluice::name(errc))
 #define ASSERT_CODE(result, errc) ASSERT_EQ(sluice_test::code_of(result), sluice::name(errc))
-#define EXPECT_DONE(reply) EXPECT_EQ((reply).done ? "done" : (reply).code, "done") << (reply)
-#define EXPECT_FAILED(reply, errc) EXPECT_EQ((reply).done ? "done" : (reply).code, sluice::name(errc)) << (reply)
+
+// … and what a peer answered: EXPECT_DONE(reply), EXPECT_FAILED(reply, Errc::closed).
+testing::AssertionResult is_done(const char* expression, const Reply& reply);
+testing::AssertionResult has_failed(const char* expression, const char* code_expression, const Reply& reply, Errc code);
+#define EXPECT_DONE(reply) EXPECT_PRED_FORMAT1(sluice_test::is_done, reply)
+#define ASSERT_DONE(reply) ASSERT_PRED_FORMAT1(sluice_test::is_done, reply)
+#define EXPECT_FAILED(reply, errc) EXPECT_PRED_FORMAT2(sluice_test::has_failed, reply, errc)
 
 }  // namespace sluice_test

@@ -1,7 +1,7 @@
 // sluice-test-peer ROLE ENDPOINT SEED [--kill-at NAME[:N]] [--stop-at NAME[:N]]
 //
 // The other process of every test. ROLE: peer (takes commands on descriptor 3), list-descriptors (prints what it has
-// inherited), watchdog (prints the stacks of hanging processes; see watchdog.hpp).
+// inherited), watchdog (prints the stacks of hanging processes; see watchdog.hpp), hang (has one).
 #include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
@@ -37,6 +37,13 @@ int list_descriptors() {
   return 0;
 }
 
+// What the watchdog is for.
+int hang() {
+  constexpr milliseconds kSoon{100};
+  Watchdog::instance().begin("a_test_that_hangs", kSoon);
+  while (true) pause();
+}
+
 int run_peer(std::string role, std::string endpoint, std::uint64_t seed) {
   fcntl(Process::kControl, F_SETFD, FD_CLOEXEC);  // children that it executes must not hold its control connection
   ControlSocket control(Process::kControl);
@@ -56,6 +63,7 @@ int main(int count, char** words) {
   if (role == "list-descriptors") return list_descriptors();
   end_with_parent();
   if (role == "watchdog") return run_watchdog(Process::kControl);
+  if (role == "hang") return hang();
   fault_points::install();
   for (int at = 4; at + 1 < count; at += 2) {
     const std::string_view option = words[at];

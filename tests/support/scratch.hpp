@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -20,14 +21,19 @@ class Scratch {
   // A new name each time: letters and digits, on this machine only ours.
   std::string unique_name();
 
-  // What is there now and should not be: files in the folder but lock files, named shared memory and queues whose names
-  // hold ours, descriptors of this process that were not open when this object was made.
-  [[nodiscard]] std::vector<std::string> leftovers() const;
+  // Remembers the names of system objects (queues, shared memory) that listeners have recorded in the folder: none of them may
+  // be there in the end.
+  void note_objects();
+
+  // What is there now and should not be: files in the folder but lock files, shared memory and queues whose names hold
+  // ours or were noted, descriptors of this process that were not open when this object was made.
+  [[nodiscard]] std::vector<std::string> leftovers();
 
  private:
   std::string folder_;
   std::string unique_;
   int names_{0};
+  std::set<std::string> objects_;
   std::map<int, std::string> descriptors_;
 };
 

@@ -18,6 +18,7 @@ struct Variant {
   std::string_view place{};
   bool shares_user_limit{false};
   bool grows_with_clients{true};
+  std::uint64_t few{3};
   std::uint64_t bytes_a_second{0};
 };
 
@@ -31,7 +32,7 @@ constexpr auto kVariants = std::to_array<Variant>({
     {.mechanism = "inproc", .suffix = "region", .options = "link=region"},
     {.mechanism = "inproc", .suffix = "chop", .options = "link=stream&chop=1", .bytes_a_second = kSlow},
     {.mechanism = "inproc", .suffix = "outbox", .options = "link=stream&outbox=4096"},
-    {.mechanism = "inproc", .suffix = "tiny", .options = "link=packets&packet=512&depth=2"},
+    {.mechanism = "inproc", .suffix = "tiny", .options = "link=packets&packet=512&depth=2", .few = 1},
     {.mechanism = "inproc", .suffix = "foreign", .options = "link=packets&deliver=foreign"},
     {.mechanism = "inproc", .suffix = "unknown", .options = "link=packets&send=unknown"},
     {.mechanism = "inproc", .suffix = "blocking", .options = "link=packets&send=blocking"},
@@ -54,7 +55,7 @@ std::vector<Subject> make_subjects() {
       std::string label(row.name);
       if (!variant.suffix.empty()) label.append("-").append(variant.suffix);
       all.push_back({label, std::string(row.name), std::string(variant.options), std::string(variant.place),
-                     variant.shares_user_limit, variant.grows_with_clients, variant.bytes_a_second});
+                     variant.shares_user_limit, variant.grows_with_clients, variant.few, variant.bytes_a_second});
     }
   }
   return all;

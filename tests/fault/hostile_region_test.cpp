@@ -1,0 +1,172 @@
+// Promise 7, in the session of a region: ring contents from a peer that shook hands rightly and then misbehaves. Of the offer's
+// handles the first is the memory, the second the connecting side's doorbell, the third the listener's; its numbers are the
+// sizes of region and ring.
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <functional>
+
+#include "hostile.hpp"
+
+namespace sluice_test {
+namespace {
+
+class HostileRegion : public HostileTest {};
+INSTANTIATE_TEST_SUITE_P(Promise7, HostileRegion, testing::ValuesIn(strangers_with(sluice::Shape::region)), label_of);
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(HostileRegion);
+
+constexpr const char* const kSmallLimitOption = "max_message=200000";
+
+class RawRegion {
+ public:
+  static constexpr std::size_t kHead = 65'536;
+  static constexpr std::size_t kConsumerLine = 512;  // of ring 0, read by the victim (the listener's side)
+  static constexpr std::size_t kProducerLine = 640;
+  static constexpr std::size_t kSecondConsumerLine = 768;  // of ring 1, which the victim writes
+
+  explicit RawRegion(const RawOffer& offer)
+      : size_(offer.numbers.at(0)), capacity_(offer.numbers.at(1)), bell_(offer.files[2]) {
+    memory_ = static_cast<std::byte*>(mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_SHARED, offer.files[0], 0));
+  }
+  RawRegion(const RawRegion&) = delete;
+  RawRegion& operator=(const RawRegion&) = delete;
+  ~RawRegion() { munmap(memory_, size_); }
+
+  void store(std::size_t offset, std::uint64_t value) {
+    std::atomic_ref(*reinterpret_cast<std::uint64_t*>(memory_ + offset)).store(value, std::memory_order_release);
+  }
+  void store32(std::size_t offset, std::uint32_t value) {
+    std::atomic_ref(*reinterpret_cast<std::uint32_t*>(memory_ + offset)).store(value, std::memory_order_release);
+  }
+  // A header in the ring that the victim reads.
+  void header(std::size_t offset, std::uint64_t value) { store(kHead + offset, value); }
+  void ring() {
+    const std::uint64_t one = 1;
+    (void)!write(bell_, &one, sizeof(one));
+  }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
+
+ private:
+  std::size_t size_;
+  std::size_t capacity_;
+  int bell_;
+  std::byte* memory_;
+};
+
+struct RegionAttack {
+  const char* what;
+  std::function<void(RawRegion&)> write;
+};
+
+std::vector<RegionAttack> region_attacks() {
+  const auto at_zero = [](std::uint64_t header) { return [=](RawRegion& region) { region.header(0, header); }; };
+  return {
+      {"kind 0 with a length", at_zero(raw_header(RawKind::none, 10))},
+      {"kind 7", at_zero(raw_header(RawKind::seven, 10))},
+      {"the reserved bit", at_zero(raw_header(RawKind::data, 10, 0, kRawReserved))},
+      {"the handles bit", at_zero(raw_header(RawKind::data, 10, 0, kRawHandles))},
+      {"a filler at offset 0", at_zero(raw_header(RawKind::filler, 0))},
+      {"a filler with a length",
+       [](RawRegion& region) {
+         region.header(8, raw_header(RawKind::filler, 8));
+         region.header(0, raw_header(RawKind::data, 0));
+       }},
+      {"a length of 64 MiB", at_zero(raw_header(RawKind::data, (1U << 26) - 1))},
+      {"the whole ring",
+       [](RawRegion& region) { region.header(0, raw_header(RawKind::data, static_cast<std::uint32_t>(region.capacity()))); }},
+      {"one byte too many",
+       [](RawRegion& region) {
+         region.header(0, raw_header(RawKind::data, static_cast<std::uint32_t>(region.capacity() - 15)));
+       }},
+      {"an empty piece", at_zero(raw_header(RawKind::piece, 0))},
+      {"a last piece alone", at_zero(raw_header(RawKind::last_piece, 8))},
+      {"a long control record", at_zero(raw_header(RawKind::control, 4096))},
+      {"a short control record", at_zero(raw_header(RawKind::control, 8))},
+      {"all ones", at_zero(~std::uint64_t{0})},
+      {"a release position in the header beyond what was written", at_zero(raw_header(RawKind::data, 0, 0x1000000))},
+  };
+}
+
+TEST_P(HostileRegion, BrokenRecordsInARing) {
+  auto& victim = listening_victim(kSmallLimitOption);
+  const std::uint64_t memory = resident_bytes(victim.pid());
+  const auto attacks = region_attacks();
+  for (const auto& attack : attacks) {
+    SCOPED_TRACE(attack.what);
+    auto connected = connect_rightly(victim);
+    ASSERT_EQ(connected.offer.files.size(), 3U);
+    ASSERT_EQ(connected.offer.numbers.size(), 2U);
+    RawRegion region(connected.offer);
+    const auto receiving = victim.start("receive deadline=2000 count=2");
+    attack.write(region);
+    region.ring();
+    const Reply received = victim.finish(receiving);
+    // A lie about released room shows when it is used: the victim sends.
+    if (received.code == "timed_out") {
+      EXPECT_FAILED(victim.call("send deadline=300 count=5000 size=2000"), Errc::protocol_error);
+    } else {
+      EXPECT_FAILED(received, Errc::protocol_error);
+    }
+    EXPECT_DONE(victim.call("destroy"));
+  }
+  note("attacks", attacks.size());
+  expect_unharmed(victim, memory);
+}
+
+TEST_P(HostileRegion, ARingThatIsScribbledOverAllTheTime) {
+  auto& victim = listening_victim();
+  const std::uint64_t memory = resident_bytes(victim.pid());
+  const std::uint64_t rounds = scaled(20, 6);
+  Random random(test_seed());
+  for (std::uint64_t round = 0; round < rounds; ++round) {
+    auto connected = connect_rightly(victim);
+    RawRegion region(connected.offer);
+    const auto started = Clock::now();
+    const auto receiving = victim.start("receive all=1 deadline=300", "receive");
+    const auto sending = victim.start("send count=2000 mixed=100000 deadline=300", "send");
+    while (!victim.has_answered(receiving) || !victim.has_answered(sending)) {
+      for (int write = 0; write < 2000; ++write) {
+        // Mostly where it hurts: the lines, and headers at the beginning of both rings.
+        const std::uint64_t place = random.below(8);
+        std::size_t offset = RawRegion::kConsumerLine + 8 * random.below(64);
+        if (place >= 3)
+          offset =
+              RawRegion::kHead + (place % 2) * region.capacity() + 8 * random.below(place == 7 ? region.capacity() / 8 : 512);
+        const std::uint64_t header =
+            raw_header(static_cast<RawKind>(random.below(8)), static_cast<std::uint32_t>(random.below(1 << 12)),
+                       static_cast<std::uint32_t>(random.below(1 << 14)));
+        region.store(offset, random.below(3) == 0 ? random.next() : header);
+      }
+      region.ring();
+      ASSERT_LT(Clock::now() - started, patience() * 2) << "the victim waits beyond its deadline";
+    }
+    (void)victim.finish(receiving);
+    (void)victim.finish(sending);
+    EXPECT_DONE(victim.call("destroy"));
+    ASSERT_FALSE(HasFailure());
+  }
+  note("rounds", rounds);
+  // Messages that a stranger claims may be as large as the ring allows.
+  expect_unharmed(victim, memory, std::uint64_t{80} << 20);
+}
+
+TEST_P(HostileRegion, EndlessDoorbellsAndRecordsDontHoldACallBeyondItsDeadline) {
+  auto& victim = listening_victim();
+  const std::uint64_t memory = resident_bytes(victim.pid());
+  {
+    auto connected = connect_rightly(victim);
+    RawRegion region(connected.offer);
+    const auto started = Clock::now();
+    const auto receiving = victim.start("receive deadline=300");
+    while (!victim.has_answered(receiving) && Clock::now() - started < patience()) region.ring();
+    EXPECT_FAILED(victim.finish(receiving), Errc::timed_out);
+    EXPECT_LT(Clock::now() - started, 300ms + patience() / 2);
+    EXPECT_DONE(victim.call("destroy"));
+  }
+  expect_unharmed(victim, memory);
+}
+
+}  // namespace
+}  // namespace sluice_test
