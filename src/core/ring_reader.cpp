@@ -52,6 +52,11 @@ void RingHold::pass(std::uint64_t end) {
   }
 }
 
+bool RingHold::holds_messages() const noexcept {
+  const std::lock_guard lock(mutex_);
+  return !stretches_.empty();  // the front one is held
+}
+
 bool RingHold::admits(std::uint64_t end) const noexcept {
   const std::lock_guard lock(mutex_);
   return end - released_ <= ring_.capacity;
@@ -177,6 +182,11 @@ void RingReader::note_taken() noexcept {
   // relaxed: only saves rings; the producer sets it again before it sleeps again
   shared(ring_.producer->asks).store(0, std::memory_order_relaxed);
   region_->ring();
+}
+
+bool RingReader::is_holding_up() const noexcept {
+  // relaxed: ordered by the fence in announce(), see RingWriter::announce()
+  return shared(ring_.producer->waits).load(std::memory_order_relaxed) != 0 && hold_->holds_messages();
 }
 
 void RingReader::announce() noexcept {

@@ -29,6 +29,7 @@ class RingHold {
   std::uint64_t hold(std::uint64_t end);
   // The stretch up to `end` is done with already.
   void pass(std::uint64_t end);
+  [[nodiscard]] bool holds_messages() const noexcept;
   // Any thread. Does nothing in a forked child.
   void let_go(std::uint64_t number) noexcept;
 
@@ -64,6 +65,9 @@ class RingReader {
 
   // Counts a message as handed to the caller, and tells a producer that asks.
   void note_taken() noexcept;
+
+  // True if messages that are still held take the room that the producer waits for: nothing will come until one is let go.
+  [[nodiscard]] bool is_holding_up() const noexcept;
 
   // Announces that this end is about to sleep until something comes. The caller must look again, and only then sleep.
   void announce() noexcept;

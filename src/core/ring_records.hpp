@@ -43,6 +43,8 @@ class RingRecords {
   void silence() noexcept { region_->silence(); }
   void announce_incoming() noexcept { reader_->announce(); }
   void announce_room() noexcept { writer_->announce(false); }
+  void stop_waiting_for_room() noexcept { writer_->stop_waiting(); }
+  [[nodiscard]] bool is_holding_up() const noexcept { return reader_->is_holding_up(); }
   void announce_asking() noexcept { writer_->announce(true); }
 
  private:

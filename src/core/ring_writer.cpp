@@ -80,6 +80,11 @@ void RingWriter::publish(std::size_t at, const RecordHeader& header) noexcept {
   // seq_cst fence: pairs with the one in RingReader::announce(). Either we see `waits`, or the consumer, which looks again
   // after its fence, sees our header.
   std::atomic_thread_fence(std::memory_order_seq_cst);
+  ring_sleeping_consumer();
+}
+
+// After a seq_cst fence.
+void RingWriter::ring_sleeping_consumer() noexcept {
   // relaxed: the fence orders it
   if (shared(ring_.consumer->waits).load(std::memory_order_relaxed) == 0) return;
   // relaxed: only saves rings; the consumer sets it again before it sleeps again
@@ -147,6 +152,14 @@ void RingWriter::announce(bool asks) noexcept {
   // seq_cst fence: pairs with those in RingReader's publish() and note_taken(). Either the consumer sees our word, or we, who
   // look again after this, see what it has released or taken.
   std::atomic_thread_fence(std::memory_order_seq_cst);
+  // A consumer that sleeps although there is no room holds messages: it is woken to be told so. After the fence that pairs with
+  // the one in RingReader::announce(): either we see that it sleeps, or it sees that we wait.
+  if (!asks) ring_sleeping_consumer();
+}
+
+void RingWriter::stop_waiting() noexcept {
+  // relaxed: at worst the consumer rings once in vain
+  shared(ring_.producer->waits).store(0, std::memory_order_relaxed);
 }
 
 }  // namespace sluice::inline v0::core

@@ -47,6 +47,8 @@ class RingWriter {
   // Announces that this end is about to sleep until room is released (or, with `asks`, until messages are taken). The caller
   // must look again afterwards, and only then sleep.
   void announce(bool asks) noexcept;
+  // Takes back the announcement for room.
+  void stop_waiting() noexcept;
 
  private:
   Result<void> put_record(const RecordHeader& header, std::span<const Bytes> payload, std::size_t kept_free);
@@ -55,6 +57,7 @@ class RingWriter {
   Result<void> require_room(std::uint64_t end) noexcept;
   Result<void> note_position(std::uint32_t units) noexcept;
   static constexpr std::uint64_t kFresh = std::uint64_t{1} << 32;
+  void ring_sleeping_consumer() noexcept;
   void publish(std::size_t at, const RecordHeader& header) noexcept;
   [[nodiscard]] std::size_t offset() const noexcept { return static_cast<std::size_t>(position_ % ring_.capacity); }
   [[nodiscard]] std::uint64_t next_lap() const noexcept { return position_ - offset() + ring_.capacity; }

@@ -57,6 +57,13 @@ void Session::announce(Side side) {
   if (traits_.shape == Shape::region) records_->announce(wants_of(side));
 }
 
+// A peer that holds messages is not told any longer that it keeps us waiting.
+void Session::stop_waiting_for_room() {
+  const std::lock_guard lock(out_mutex_);
+  if (records_ && records_->ring() != nullptr && !out_work_.load(std::memory_order_acquire))
+    records_->ring()->stop_waiting_for_room();
+}
+
 Result<Woken> Session::sleep_once(Side side, Deadline deadline) {
   const auto points = records_->waiting_points(wants_of(side));
   auto woken = place(side).sleep(points, deadline);

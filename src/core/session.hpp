@@ -79,6 +79,7 @@ class Session {
   Result<Woken> sleep_once(Side side, Deadline deadline);
   [[nodiscard]] Wants wants_of(Side side);
   void announce(Side side);
+  void stop_waiting_for_room();
   [[nodiscard]] WaitingPlace& place(Side side) noexcept { return places_[static_cast<std::size_t>(side)]; }
   void wake(Side side) noexcept { place(side).wake(); }
   void wake_all() noexcept;
@@ -105,6 +106,7 @@ class Session {
   Result<Message> try_receive();
   Result<Received> try_receive_into(std::span<std::byte> room);
   Result<Message> next_message_locked();
+  [[nodiscard]] bool is_held_up_locked(const Result<Message>& message) noexcept;
   Result<Message> take_message_locked();
   Result<void> take_control_locked(const Control& control);
   void keep_ahead_locked(Message message, bool in_front);

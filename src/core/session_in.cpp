@@ -26,6 +26,7 @@ Result<Message> Session::try_receive() {
     const std::lock_guard lock(in_mutex_);
     message = next_message_locked();
     if (message) note_taken_locked(message->bytes().size());
+    if (is_held_up_locked(message)) message = Error{Errc::held, Step::receive, 0, 0, 0};
   }
   move_out_for(message.has_value());
   return message;
@@ -37,7 +38,9 @@ Result<Received> Session::try_receive_into(std::span<std::byte> room) {
   {
     const std::lock_guard lock(in_mutex_);
     auto message = next_message_locked();
-    if (!message) {
+    if (is_held_up_locked(message)) {
+      received = Error{Errc::held, Step::receive, 0, 0, 0};
+    } else if (!message) {
       received = message.error();
     } else if (const std::size_t size = message->bytes().size(); size > room.size()) {
       received =
@@ -57,6 +60,13 @@ Result<Received> Session::try_receive_into(std::span<std::byte> room) {
 void Session::move_out_for(bool caller_leaves) {
   move_out();
   if (caller_leaves && out_work_.load(std::memory_order_acquire)) wake_all();
+}
+
+// Nothing is there, and nothing will come: what the caller still holds takes the room that the sender waits for.
+bool Session::is_held_up_locked(const Result<Message>& message) noexcept {
+  if (message || message.error().code != Errc::would_block) return false;
+  auto* ring = records_->ring();
+  return ring != nullptr && ring->is_holding_up();
 }
 
 Result<Message> Session::next_message_locked() {

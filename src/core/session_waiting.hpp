@@ -64,6 +64,7 @@ auto Session::wait_for(Side side, Step step, Deadline deadline, Attempt attempt)
     const WaitingPlace::Stay stay{place(side)};
     result = sleep_between(side, step, deadline, attempt);
   }
+  if (side != Side::receiving) stop_waiting_for_room();
   // What this call leaves undone another one that waits has to take over.
   if (out_work_.load(std::memory_order_acquire)) wake_all();
   return at_step(step, std::move(result));
