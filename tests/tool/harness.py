@@ -95,6 +95,9 @@ class ToolTest(unittest.TestCase):
         self.running.append(process)
         return process
 
+    def sluice_path(self):
+        return SLUICE
+
     def sluice(self, *arguments, **options):
         return self.start(SLUICE, *arguments, **options)
 

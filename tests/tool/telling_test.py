@@ -92,6 +92,17 @@ class Failing(ToolTest):
     def test_output_that_can_not_be_written_is_a_failure(self):
         with open("/dev/full", "wb") as full:
             self.assert_status(self.run_sluice("mechanisms", stdout=full), FAILED)
+            self.assert_status(self.run_sluice("mechanisms", "--json", stdout=full), FAILED)
+
+    def test_closed_standard_streams_do_no_harm(self):
+        file = self.file("file", b"content")
+        receiving = self.start("sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", self.sluice_path(), "receive", self.unix, "--into",
+                               self.into)
+        sent = self.start("sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", self.sluice_path(), "send", self.unix, file).end()
+        # Whole, but its line could not be printed.
+        self.assert_status(sent, FAILED)
+        self.assert_status(receiving.end(), FAILED)
+        self.assertEqual((self.into / "file").read_bytes(), b"content")
 
 
 class Telling(ToolTest):

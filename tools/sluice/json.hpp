@@ -1,10 +1,9 @@
 // JSON on standard output, its keys in the order in which they were written.
 #pragma once
 
-#include <fmt/format.h>
-
-#include <cstdio>
 #include <nlohmann/json.hpp>
+
+#include "standard_streams.hpp"
 
 namespace tool {
 
@@ -13,7 +12,7 @@ using Json = nlohmann::ordered_json;
 // Prints the value. File names are bytes: those that are no UTF-8 are shown with U+FFFD instead of failing.
 inline void print(const Json& json) {
   constexpr int kIndent = 2;
-  fmt::print("{}\n", json.dump(kIndent, ' ', false, Json::error_handler_t::replace));
+  print(stdout, "{}\n", json.dump(kIndent, ' ', false, Json::error_handler_t::replace));
 }
 
 }  // namespace tool

@@ -1,11 +1,12 @@
 // sluice: the command. Reads the command line, runs the subcommand that it names, and turns whatever happens into an exit
 // status: 0 done, 1 failed, 2 wrong usage, 3 timed out, 4 the peer died.
 #include <cstdio>
-#include <new>
+#include <exception>
 #include <string>
 
 #include "command.hpp"
 #include "report.hpp"
+#include "standard_streams.hpp"
 #include "version.hpp"
 
 namespace {
@@ -54,10 +55,12 @@ Exit run_command_line(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  tool::occupy_standard_streams();
   try {
     return static_cast<int>(flushed(run_command_line(argc, argv)));
-  } catch (const std::bad_alloc&) {
-    tool::complain("out of memory");
+  } catch (const std::exception& problem) {
+    // The tool's own errors are values; this is the standard library's: no memory, no random numbers.
+    tool::complain(problem.what());
     return static_cast<int>(Exit::failed);
   }
 }

@@ -13,6 +13,7 @@
 #include "command.hpp"
 #include "json.hpp"
 #include "report.hpp"
+#include "standard_streams.hpp"
 
 namespace tool {
 
@@ -48,8 +49,8 @@ void print_table(const std::vector<sluice::MechanismInfo>& mechanisms) {
   for (const Line& line : lines)
     for (std::size_t column = 0; column < kColumns; ++column) widths[column] = std::max(widths[column], line[column].size());
   for (const Line& line : lines) {
-    for (std::size_t column = 0; column + 1 < kColumns; ++column) fmt::print("{:<{}}  ", line[column], widths[column]);
-    fmt::print("{}\n", line.back());  // the last column is the long one: no blanks behind it
+    for (std::size_t column = 0; column + 1 < kColumns; ++column) print(stdout, "{:<{}}  ", line[column], widths[column]);
+    print(stdout, "{}\n", line.back());  // the last column is the long one: no blanks behind it
   }
 }
 

@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "json.hpp"
+#include "standard_streams.hpp"
 
 namespace tool {
 
@@ -15,7 +16,7 @@ void Outcomes::add(FileOutcome outcome) {
     complain(fmt::format("{}: {}: {}", endpoint_, outcome.name, outcome.problem));
   } else if (lines_ != Lines::nowhere) {
     std::FILE* const where = lines_ == Lines::standard_output ? stdout : stderr;
-    fmt::print(where, "{}  {}\n", transfer::hexadecimal(*outcome.digest), transfer::printable(outcome.name));
+    print(where, "{}  {}\n", transfer::hexadecimal(*outcome.digest), transfer::printable(outcome.name));
     (void)std::fflush(where);  // what was not written is reported at the end, see main.cpp
   }
   files_.push_back(std::move(outcome));

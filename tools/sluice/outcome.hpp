@@ -28,6 +28,9 @@ class Outcomes {
  public:
   Outcomes(std::string_view endpoint, Lines lines) : endpoint_(endpoint), lines_(lines) {}
 
+  // The peer is there: seconds count from now.
+  void begin() noexcept { begun_ = std::chrono::steady_clock::now(); }
+
   // Adds a file; prints its line ("DIGEST  NAME", as xxhsum does), or complains of its problem.
   void add(FileOutcome outcome);
   // Adds a file that the end of the whole transfer cut off; says nothing, because the failure will be printed.

@@ -7,7 +7,7 @@
 #include <cstdio>
 
 #include "report.hpp"
-#include "terminal.hpp"
+#include "standard_streams.hpp"
 #include "transfer.hpp"
 
 namespace tool {
@@ -55,7 +55,7 @@ void Progress::advance(std::uint64_t bytes) {
 void Progress::end() {
   if (!shown_) return;
   draw(Clock::now());
-  if (terminal_) fmt::print(stderr, "\n");
+  if (terminal_) print(stderr, "\n");
 }
 
 void Progress::draw(Clock::time_point now) {
@@ -63,9 +63,9 @@ void Progress::draw(Clock::time_point now) {
   const auto speed = seconds > 0 ? static_cast<std::uint64_t>(static_cast<double>(bytes_) / seconds) : 0;
   const std::string line = fmt::format("{}  {}  {}/s", name_, share(bytes_, expected_), size_text(speed));
   if (terminal_) {
-    fmt::print(stderr, "{}{}", kClearLine, line);
+    print(stderr, "{}{}", kClearLine, line);
   } else {
-    fmt::print(stderr, "{}\n", line);
+    print(stderr, "{}\n", line);
   }
   drawn_at_ = now;
 }

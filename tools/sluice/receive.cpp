@@ -12,6 +12,7 @@
 #include "inbox.hpp"
 #include "outcome.hpp"
 #include "progress.hpp"
+#include "standard_streams.hpp"
 #include "store.hpp"
 #include "transfer.hpp"
 
@@ -235,9 +236,10 @@ Done listen_and_receive(const ReceiveOptions& options, Outcomes& outcomes) {
   if (!store) return std::unexpected(store.error());
   auto listener = sluice::listen(endpoint);
   if (!listener) return std::unexpected(failure(listener.error(), endpoint));
-  if (!options.common.quiet) fmt::print(stderr, "listening on {}\n", transfer::printable(listener->endpoint()));
+  if (!options.common.quiet) print(stderr, "listening on {}\n", transfer::printable(listener->endpoint()));
   auto channel = listener->accept(options.common.deadline());
   if (!channel) return std::unexpected(failure(channel.error(), endpoint));
+  outcomes.begin();
   listener->close();  // one sender is served: a second one must not wait in vain, and the next `receive` may listen already
   auto received = Receiving(*channel, **store, options, outcomes).run();
   (void)channel->close(kFarewell);

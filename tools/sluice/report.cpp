@@ -4,9 +4,9 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <cstdio>
 #include <system_error>
 
+#include "standard_streams.hpp"
 #include "transfer.hpp"
 
 namespace tool {
@@ -32,7 +32,7 @@ Failure failure(const sluice::Error& error, std::string_view endpoint) {
 
 std::string system_text(int code) { return std::generic_category().message(code); }
 
-void complain(std::string_view text) { fmt::print(stderr, "sluice: {}\n", transfer::printable(text)); }
+void complain(std::string_view text) { print(stderr, "sluice: {}\n", transfer::printable(text)); }
 
 Exit give_up(const Failure& failure) {
   complain(failure.text);

@@ -240,6 +240,7 @@ Done connect_and_send(const SendOptions& options, Outcomes& outcomes) {
     if (alone.exit == Exit::timed_out) alone.text += " (is `sluice receive` running there?)";
     return std::unexpected(std::move(alone));
   }
+  outcomes.begin();
   auto sent = Sending(*channel, options, outcomes).run();
   // Everything is confirmed by now, or has failed: how the farewell goes changes nothing.
   (void)channel->close(kFarewell);
