@@ -43,8 +43,7 @@ TEST_P(IdleIsFree, WhileBothEndsReceive) {
 TEST_P(IdleIsFree, WhileASenderWaitsForRoom) {
   SKIP_UNDER_SANITIZERS();
   auto pair = meet();
-  std::uint64_t sent = 0;
-  while (stream({20'000}).send(pair.channel, sent, 20ms)) ++sent;
+  const std::uint64_t sent = fill_up(pair.channel, stream({20'000}));
   std::thread sender([&] { EXPECT_OK(stream({20'000}).send(pair.channel, sent, Deadline::never())); });
   EXPECT_EQ(what_is_awake(processes_of(*pair.peer)), "");
   EXPECT_DONE(pair.peer->call("receive size=20000 count=" + std::to_string(sent + 1)));

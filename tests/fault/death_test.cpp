@@ -71,8 +71,7 @@ TEST_P(KilledPeer, WithBothDirectionsFull) {
   for (const auto what : {PeerDoes::connect, PeerDoes::listen}) {
     if (answered()) return;
     auto pair = meet(what);
-    while (stream({3000}).send(pair.channel, 0, 50ms)) {
-    }
+    fill_up(pair.channel, stream({3000}));
     const std::uint64_t sent = fill(pair, 3000);
     note("messages_in_flight", sent);
     pair.peer->kill();

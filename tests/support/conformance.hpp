@@ -95,6 +95,9 @@ class Conformance : public testing::TestWithParam<Subject> {
   void receive(Channel& channel, const Stream& stream, std::uint64_t first, std::uint64_t count);
   void send(Channel& channel, const Stream& stream, std::uint64_t first, std::uint64_t count);
 
+  // Sends messages of that stream until no more go in, though somebody waits a while: how many.
+  std::uint64_t fill_up(Channel& channel, const Stream& stream);
+
   // How many bytes this subject moves in about `seconds`, at most `bytes`; stated in the results where it is less.
   std::uint64_t affordable(std::uint64_t bytes, double seconds = 5);
   // States something in the results.
@@ -109,6 +112,7 @@ class Conformance : public testing::TestWithParam<Subject> {
 
  private:
   void check_peer(const Pair& pair, const Reply& peer_said) const;
+  [[nodiscard]] std::vector<std::string> what_stays();
   void end_peers(std::vector<std::string>& leftovers);
 
   int promise_;

@@ -19,10 +19,12 @@ struct Variant {
   bool shares_user_limit{false};
   bool grows_with_clients{true};
   std::uint64_t few{3};
+  std::size_t stand_in_threads{0};
   std::uint64_t bytes_a_second{0};
 };
 
-constexpr std::uint64_t kSlow = 2 << 20;  // one byte a call
+constexpr std::uint64_t kSlow = 2 << 20;       // one byte a call
+constexpr std::uint64_t kMiddling = 16 << 20;  // packets of 512 bytes, two at a time; a helper thread for every few kilobytes
 
 constexpr auto kVariants = std::to_array<Variant>({
     {.mechanism = "unix", .place = "{folder}/meet"},
@@ -31,11 +33,19 @@ constexpr auto kVariants = std::to_array<Variant>({
     {.mechanism = "inproc", .suffix = "packets", .options = "link=packets"},
     {.mechanism = "inproc", .suffix = "region", .options = "link=region"},
     {.mechanism = "inproc", .suffix = "chop", .options = "link=stream&chop=1", .bytes_a_second = kSlow},
-    {.mechanism = "inproc", .suffix = "outbox", .options = "link=stream&outbox=4096"},
-    {.mechanism = "inproc", .suffix = "tiny", .options = "link=packets&packet=512&depth=2", .few = 1},
-    {.mechanism = "inproc", .suffix = "foreign", .options = "link=packets&deliver=foreign"},
+    {.mechanism = "inproc",
+     .suffix = "outbox",
+     .options = "link=stream&outbox=4096",
+     .stand_in_threads = 1,
+     .bytes_a_second = kMiddling},
+    {.mechanism = "inproc",
+     .suffix = "tiny",
+     .options = "link=packets&packet=512&depth=2",
+     .few = 1,
+     .bytes_a_second = kMiddling},
+    {.mechanism = "inproc", .suffix = "foreign", .options = "link=packets&deliver=foreign", .stand_in_threads = 1},
     {.mechanism = "inproc", .suffix = "unknown", .options = "link=packets&send=unknown"},
-    {.mechanism = "inproc", .suffix = "blocking", .options = "link=packets&send=blocking"},
+    {.mechanism = "inproc", .suffix = "blocking", .options = "link=packets&send=blocking", .stand_in_threads = 1},
     {.mechanism = "inproc", .suffix = "backed", .options = "link=region&backed=262144"},
 });
 
@@ -55,7 +65,8 @@ std::vector<Subject> make_subjects() {
       std::string label(row.name);
       if (!variant.suffix.empty()) label.append("-").append(variant.suffix);
       all.push_back({label, std::string(row.name), std::string(variant.options), std::string(variant.place),
-                     variant.shares_user_limit, variant.grows_with_clients, variant.few, variant.bytes_a_second});
+                     variant.shares_user_limit, variant.grows_with_clients, variant.few, variant.stand_in_threads,
+                     variant.bytes_a_second});
     }
   }
   return all;

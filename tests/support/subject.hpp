@@ -21,6 +21,7 @@ struct Subject {
   bool shares_user_limit{false};    // its system objects come out of a limit that all processes of the user share
   bool grows_with_clients{true};    // as many clients as one asks for; else until the shared limit is reached
   std::uint64_t few{3};             // so many messages of 300 bytes, and a control record, fit when nobody receives
+  std::size_t stand_in_threads{0};  // of an end: threads by which a variant plays an operating system, not the library's own
   std::uint64_t bytes_a_second{0};  // roughly, where it is slow: big tests take less; 0: fast
 
   // How test programs print it.
