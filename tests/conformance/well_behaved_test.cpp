@@ -12,8 +12,15 @@ namespace {
 
 SLUICE_PROMISE(WellBehaved, 12);
 
+// Signals that are caught, ignored, blocked; without the two that the C library keeps for its threads (signal(7), nptl(7)).
 std::string signal_state(pid_t pid) {
-  return status_field(pid, "SigCgt") + " " + status_field(pid, "SigIgn") + " " + status_field(pid, "SigBlk");
+  std::string state;
+  for (const char* field : {"SigCgt", "SigIgn", "SigBlk"}) {
+    constexpr std::uint64_t kOfTheCLibrary = std::uint64_t{3} << 31;  // 32 and 33
+    const std::uint64_t mask = std::strtoull(status_field(pid, field).c_str(), nullptr, 16);
+    state += std::string(field) + "=" + std::to_string(mask & ~kOfTheCLibrary) + " ";
+  }
+  return state;
 }
 
 TEST_P(WellBehaved, LeavesSignalsAsTheyAre) {

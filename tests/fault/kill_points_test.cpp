@@ -61,7 +61,7 @@ TEST_P(KillMoments, NamedPoints) {
 
 TEST_P(KillMoments, Random) {
   if (answered()) return;
-  const std::uint64_t rounds = scaled(24, 6);
+  const std::uint64_t rounds = scaled(60, 8);
   Random random(test_seed());
   std::vector<std::chrono::microseconds> noticed;
   std::uint64_t kills = 0;
@@ -72,6 +72,7 @@ TEST_P(KillMoments, Random) {
       const auto whole = run_kill_round(plan);
       ASSERT_EQ(whole.problem, "");
       usual = std::max(usual, whole.took);
+      note("whole_round_us", static_cast<std::uint64_t>(whole.took.count()));
     }
     plan.kill_after = std::chrono::microseconds(random.below(static_cast<std::uint64_t>(usual.count()) + 1));
     SCOPED_TRACE("round " + std::to_string(round) + ", after " + std::to_string(plan.kill_after->count()) + " us");

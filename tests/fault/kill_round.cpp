@@ -11,7 +11,7 @@ namespace {
 
 using std::chrono::duration_cast;
 using std::chrono::microseconds;
-constexpr auto kGlance = 20ms;  // between two looks at whether the peer still lives
+constexpr auto kGlance = 5ms;  // between two looks at whether the peer still lives
 
 constexpr std::uint64_t kToPeer = 1;  // streams
 constexpr std::uint64_t kFromPeer = 2;
@@ -36,7 +36,9 @@ class Watcher {
  private:
   void run(std::optional<microseconds> kill_after) {
     if (kill_after) {
-      std::this_thread::sleep_for(*kill_after);
+      // In slices: where the round is over before, the kill comes then.
+      const auto when = Clock::now() + *kill_after;
+      while (!stop_ && Clock::now() < when) std::this_thread::sleep_until(std::min(when, Clock::now() + 2ms));
       peer_.kill();
     }
     while (!ended_) {
@@ -62,16 +64,19 @@ sluice::Result<Channel> meet(Peer& peer, const KillPlan& plan, const Watcher& wa
   if (plan.what == PeerDoes::connect) {
     auto listener = sluice::listen(plan.endpoint);
     if (!listener) return listener.error();
-    peer.start("connect" + deadline_words());
+    const auto connecting = peer.start("connect" + deadline_words());
     while (true) {
       const bool over = watcher.has_ended();
       auto channel = listener->accept(kGlance);
+      if (channel) (void)peer.finish(connecting);  // it may be dead by then, which the exchange will show
       if (channel || channel.error().code != Errc::timed_out || over) return channel;
     }
   }
   if (!peer.call("listen")) return Errc::peer_died;
-  peer.start("accept" + deadline_words());
-  return sluice::connect(plan.endpoint, patience());
+  const auto accepting = peer.start("accept" + deadline_words());
+  auto channel = sluice::connect(plan.endpoint, patience());
+  if (channel) (void)peer.finish(accepting);
+  return channel;
 }
 
 void check_end(const KillPlan& plan, KillOutcome& outcome) {
@@ -114,8 +119,9 @@ void exchange(Channel& channel, Peer& peer, const KillPlan& plan, const Watcher&
   if (outcome.code == "closed") {
     // It lived to the end of its sending; now it closes, and may still die.
     const Reply received = peer.finish(receiving);
-    if (received && received.number("received") != plan.messages)
-      outcome.problem = "the peer received " + received.text("received");
+    const bool all_arrived = received.done && received.number("received") == plan.messages;
+    if (!all_arrived && received.code != "peer_gone")
+      outcome.problem = "the peer's receiving: " + received.code + " " + received.words.line();
     if (const Reply points = peer.call("points"); points.done)
       for (const auto& [name, count] : points.words.all()) outcome.points[name] = std::strtoull(count.c_str(), nullptr, 10);
     peer.start("close" + deadline_words());

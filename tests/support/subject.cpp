@@ -24,7 +24,8 @@ struct Variant {
 };
 
 constexpr std::uint64_t kSlow = 2 << 20;       // one byte a call
-constexpr std::uint64_t kMiddling = 16 << 20;  // packets of 512 bytes, two at a time; a helper thread for every few kilobytes
+constexpr std::uint64_t kMiddling = 16 << 20;  // a helper thread for every few kilobytes
+constexpr std::uint64_t kSlower = 6 << 20;     // packets of 512 bytes, two at a time
 
 constexpr auto kVariants = std::to_array<Variant>({
     {.mechanism = "unix", .place = "{folder}/meet"},
@@ -42,7 +43,7 @@ constexpr auto kVariants = std::to_array<Variant>({
      .suffix = "tiny",
      .options = "link=packets&packet=512&depth=2",
      .few = 1,
-     .bytes_a_second = kMiddling},
+     .bytes_a_second = kSlower},
     {.mechanism = "inproc", .suffix = "foreign", .options = "link=packets&deliver=foreign", .stand_in_threads = 1},
     {.mechanism = "inproc", .suffix = "unknown", .options = "link=packets&send=unknown"},
     {.mechanism = "inproc", .suffix = "blocking", .options = "link=packets&send=blocking", .stand_in_threads = 1},
