@@ -53,6 +53,25 @@ Wants Session::wants_of(Side side) {
   return {.incoming = hears && has_room_ahead, .room = move_out || !is_flush, .taken = is_flush};
 }
 
+// Whether the peer has said goodbye and still waits for our answer, which may be stuck behind a link that is full.
+bool Session::owes_answer() {
+  {
+    const std::lock_guard lock(end_mutex_);
+    if (!peer_said_goodbye_) return false;
+  }
+  if (closing_.load(std::memory_order_seq_cst)) return false;  // that sees to it itself
+  const std::lock_guard lock(out_mutex_);
+  if (!out_work_.load(std::memory_order_acquire)) return false;
+  const auto moved = move_locked();
+  return !moved && moved.error().code == Errc::would_block && !is_peer_gone();
+}
+
+// A deadline that passes while the answer to a goodbye is still owed: the end itself is known.
+Error Session::late(Side side, const Error& error) const {
+  if (side == Side::closing) return error;
+  return (side == Side::sending ? outgoing_end() : incoming_end()).value_or(error);
+}
+
 void Session::announce(Side side) {
   if (traits_.shape == Shape::region) records_->announce(wants_of(side));
 }

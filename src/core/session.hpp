@@ -78,6 +78,8 @@ class Session {
   bool spin(Attempt& attempt, Deadline deadline, decltype(std::declval<Attempt&>()())& result);
   Result<Woken> sleep_once(Side side, Deadline deadline);
   [[nodiscard]] Wants wants_of(Side side);
+  [[nodiscard]] bool owes_answer();
+  [[nodiscard]] Error late(Side side, const Error& error) const;
   void announce(Side side);
   void stop_waiting_for_room();
   [[nodiscard]] WaitingPlace& place(Side side) noexcept { return places_[static_cast<std::size_t>(side)]; }

@@ -96,6 +96,7 @@ Result<void> Session::move_control_locked() {
       due->store(true, std::memory_order_seq_cst);
       return put;
     }
+    if (word == Word::goodbye_seen) wake_all();  // other calls hold `closed` back for it
   }
   return records_->move_rest();
 }

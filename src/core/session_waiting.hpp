@@ -54,10 +54,16 @@ template <class T>
 }
 
 template <class Attempt>
-auto Session::wait_for(Side side, Step step, Deadline deadline, Attempt attempt) -> decltype(attempt()) {
+auto Session::wait_for(Side side, Step step, Deadline deadline, Attempt try_it) -> decltype(try_it()) {
+  // Nobody may call again after `closed`, and the peer's close() waits for the answer to its goodbye: so that goes first.
+  auto attempt = [&] {
+    auto tried = try_it();
+    if (!tried && tried.error().code == Errc::closed && side != Side::closing && owes_answer()) tried = would_block();
+    return tried;
+  };
   auto result = attempt();
   if (!is_would_block(result)) return at_step(step, std::move(result));
-  if (deadline.is_now()) return Error{Errc::would_block, step, 0, 0, 0};
+  if (deadline.is_now()) return late(side, {Errc::would_block, step, 0, 0, 0});
   if (spin(attempt, deadline, result)) return at_step(step, std::move(result));
   if (auto ready = place(side).start_waiting(*tether_); !ready) return ready.error();
   {
@@ -77,7 +83,7 @@ auto Session::sleep_between(Side side, Step step, Deadline deadline, Attempt& at
     auto result = attempt();
     if (!is_would_block(result)) return result;
     if (place(side).take_interrupt()) return Error{Errc::interrupted, step, 0, 0, 0};
-    if (deadline.has_passed()) return Error{Errc::timed_out, step, 0, 0, 0};
+    if (deadline.has_passed()) return late(side, {Errc::timed_out, step, 0, 0, 0});
     if (auto woken = sleep_once(side, deadline); !woken) return woken.error();
   }
 }

@@ -61,6 +61,22 @@ TEST_P(Session, OneThatOnlySendsHearsThatItsPeerCloses) {
   EXPECT_EQ(ended, Errc::closed);
 }
 
+// The answer to a goodbye is stuck behind what fills the link; whoever hears the goodbye gives it before it returns `closed`.
+TEST_P(Session, AGoodbyeIsAnsweredThroughALinkThatWasFull) {
+  auto ends = connect_ends(GetParam());
+  constexpr int kMostSends = 1 << 20;
+  int sends = 0;
+  while (sends < kMostSends && ends.first.send(sluice::as_bytes("frame"), Deadline::now())) ++sends;
+  ASSERT_LT(sends, kMostSends);
+  sluice::Result<void> closed = Errc::timed_out;
+  std::thread closing([&] { closed = ends.second.close(kPatience); });
+  const auto message = ends.first.receive(kPatience);  // and no call after this one
+  closing.join();
+  ASSERT_FALSE(message);
+  EXPECT_EQ(message.error().code, Errc::closed);
+  EXPECT_TRUE(closed);
+}
+
 TEST_P(Session, FinishArrivesHoweverLittleTheLinkTakes) {
   auto ends = connect_ends(GetParam());
   std::thread receiving([&] {
