@@ -20,9 +20,9 @@ namespace sluice::inline v0::core {
 class RingRecords {
  public:
   RingRecords(std::shared_ptr<links::RegionLink> region, std::size_t max_message)
-      : region_(region),
-        writer_(std::make_unique<RingWriter>(region, region->is_maker() ? 1U : 0U)),
-        reader_(std::make_unique<RingReader>(region, region->is_maker() ? 0U : 1U, max_message)) {}
+      : region_(std::move(region)),
+        writer_(std::make_unique<RingWriter>(region_, region_->is_maker() ? 1U : 0U)),
+        reader_(std::make_unique<RingReader>(region_, region_->is_maker() ? 0U : 1U, max_message)) {}
 
   Result<bool> put(Outgoing& message, std::uint32_t) { return writer_->put(message, reader_->released_units()); }
   Result<void> put_control(const Control& control, std::uint32_t) {
@@ -40,7 +40,7 @@ class RingRecords {
 
   // Both directions are waited for at the doorbell, for reading.
   [[nodiscard]] links::Waitable bell() const { return region_->bell(); }
-  void silence() noexcept { region_->silence(); }
+  [[nodiscard]] bool silence() noexcept { return region_->silence(); }
   void announce_incoming() noexcept { reader_->announce(); }
   void announce_room() noexcept { writer_->announce(false); }
   void stop_waiting_for_room() noexcept { writer_->stop_waiting(); }

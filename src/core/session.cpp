@@ -90,7 +90,8 @@ Result<Woken> Session::sleep_once(Side side, Deadline deadline) {
   if (woken->severed) severed_.store(true, std::memory_order_release);
   if (woken->rung && records_->ring() != nullptr) {
     // One doorbell serves all sides: who silences it wakes the others that wait for it, too.
-    records_->ring()->silence();
+    // A bell whose other end is gone tells the same as the tether.
+    if (!records_->ring()->silence()) severed_.store(true, std::memory_order_release);
     for (const auto other : kSides)
       if (other != side) wake(other);
   }

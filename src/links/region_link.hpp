@@ -1,4 +1,4 @@
-// RegionLink: memory that both ends have mapped, and a doorbell each way. What lies in the memory is the ring's business
+// RegionLink: memory that both ends have mapped, and a doorbell at each end. What lies in the memory is the ring's business
 // (core/ring_layout.hpp).
 #pragma once
 
@@ -35,9 +35,9 @@ class RegionLink {
 
   // Rings the peer's doorbell. Never blocks: a full one already rings.
   virtual void ring() noexcept = 0;
-  // Silences our own doorbell, so that bell() becomes readable only by the next ring.
-  virtual void silence() noexcept = 0;
-  // Our own doorbell: readable once the peer has rung it.
+  // Silences our own doorbell, so that bell() becomes readable only by the next ring. False: the other end of the link is gone.
+  [[nodiscard]] virtual bool silence() noexcept = 0;
+  // Our own doorbell: readable once the peer has rung it, or is gone.
   [[nodiscard]] virtual Waitable bell() const = 0;
 };
 

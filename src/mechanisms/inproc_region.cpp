@@ -24,10 +24,11 @@ class InprocRegion final : public links::RegionLink {
   [[nodiscard]] bool is_maker() const override { return end_ == CommonRegion::End::maker; }
   Result<void> reserve(std::size_t offset, std::size_t size) override { return region_->reserve(offset, size); }
   void ring() noexcept override {
-    if (birthplace_.is_here()) region_->ring(is_maker() ? CommonRegion::End::taker : CommonRegion::End::maker);
+    if (birthplace_.is_here()) region_->ring(end_);
   }
-  void silence() noexcept override {
+  [[nodiscard]] bool silence() noexcept override {
     if (birthplace_.is_here()) region_->silence(end_);
+    return true;  // both ends of the bell live as long as the region
   }
   [[nodiscard]] links::Waitable bell() const override { return region_->bell(end_); }
 
@@ -53,12 +54,10 @@ Result<std::shared_ptr<CommonRegion>> CommonRegion::create(std::size_t wish, std
   if (!owned) return Error{Errc::out_of_memory, Step::make_region, 0, static_cast<std::int64_t>(size), 0};
   void* begin = owned.get();
   begin = std::align(kAlignment, size, begin, space);
-  auto makers = os::Doorbell::create();
-  if (!makers) return makers.error();
-  auto takers = os::Doorbell::create();
-  if (!takers) return takers.error();
+  auto bells = os::Doorbell::create();
+  if (!bells) return bells.error();
   return std::shared_ptr<CommonRegion>(new CommonRegion(std::move(owned), {static_cast<std::byte*>(begin), size}, backed,
-                                                        {*std::move(makers), *std::move(takers)}));
+                                                        {std::move(bells->first), std::move(bells->second)}));
 }
 
 Result<void> CommonRegion::reserve(std::size_t offset, std::size_t size) {

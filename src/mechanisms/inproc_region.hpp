@@ -29,8 +29,8 @@ class CommonRegion {
 
   [[nodiscard]] std::span<std::byte> memory() const noexcept { return memory_; }
   Result<void> reserve(std::size_t offset, std::size_t size);
-  void ring(End whose) const noexcept { bells_[index(whose)].ring(); }
-  void silence(End whose) const noexcept { bells_[index(whose)].silence(); }
+  void ring(End from) const noexcept { bells_[index(from)].ring(); }
+  void silence(End whose) const noexcept { (void)bells_[index(whose)].silence(); }
   [[nodiscard]] links::Waitable bell(End whose) const noexcept { return bells_[index(whose)].waitable(); }
 
  private:

@@ -1,5 +1,7 @@
-// Doorbell: what wakes a sleeping peer. Rung by one end, waited for and silenced by the other.
+// Doorbell: what wakes a sleeping peer. Each end has one; what it rings is the other's.
 #pragma once
+
+#include <utility>
 
 #include <sluice/result.hpp>
 
@@ -10,23 +12,26 @@ namespace sluice::inline v0::os {
 
 class Doorbell {
  public:
-  // limit_reached (Step::offer): no descriptors left.
-  static Result<Doorbell> create();
-  // One that a peer handed over. protocol_error (Step::offer): it is none.
+  using Pair = std::pair<Doorbell, Doorbell>;
+
+  // Two ends that ring each other. limit_reached (Step::offer): no descriptors left.
+  static Result<Pair> create();
+  // An end that a peer handed over. protocol_error (Step::offer): it is none.
   static Result<Doorbell> adopt(links::Descriptor handle);
+  // What is handed over.
+  [[nodiscard]] links::Descriptor release() && noexcept { return std::move(end_); }
 
-  // A second descriptor of the same bell, to be handed over.
-  [[nodiscard]] Result<links::Descriptor> duplicate() const;
-
-  // Neither waits: a bell that can't be rung any more rings already.
+  // Rings at the other end. Never waits, whatever the peer does: a bell that can't be rung any more rings already.
   void ring() const noexcept;
-  void silence() const noexcept;
-  [[nodiscard]] links::Waitable waitable() const noexcept { return {event_.native()}; }
+  // Silences this end. Never waits. False: the other end is gone, and nobody will ring again.
+  [[nodiscard]] bool silence() const noexcept;
+  // Readable once the other end has rung, or is gone.
+  [[nodiscard]] links::Waitable waitable() const noexcept { return {end_.native()}; }
 
  private:
-  explicit Doorbell(links::Descriptor event) noexcept : event_(std::move(event)) {}
+  explicit Doorbell(links::Descriptor end) noexcept : end_(std::move(end)) {}
 
-  links::Descriptor event_;
+  links::Descriptor end_;
 };
 
 }  // namespace sluice::inline v0::os

@@ -9,8 +9,6 @@
 
 namespace sluice::inline v0::os {
 
-[[nodiscard]] bool is_eventfd(const links::Descriptor& handle);
-
 // Memory of the system's own (a shared memory object, a memfd) of exactly that size, open for reading and writing. A file of
 // another file system could make an access wait for ever.
 [[nodiscard]] bool is_shared_memory(const links::Descriptor& handle, std::size_t size);

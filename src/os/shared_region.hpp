@@ -27,8 +27,8 @@ class SharedRegion final : public links::RegionLink {
   // The listener's side: sizes `object`, which must be new and empty, for rings of `capacity` bytes, backs the beginning with
   // memory, maps it and makes the bells. limit_reached: the file system or the process has no more.
   static Result<std::unique_ptr<SharedRegion>> make(links::Descriptor object, std::size_t capacity);
-  // What the other side needs for take().
-  [[nodiscard]] Result<links::Offer> offer() const;
+  // What the other side needs for take(); once.
+  [[nodiscard]] Result<links::Offer> offer();
 
   // The other side: checks that the offer is one of offer()'s, and maps it. protocol_error (Step::offer) if it isn't.
   static Result<std::unique_ptr<SharedRegion>> take(links::Offer offer);
@@ -36,20 +36,20 @@ class SharedRegion final : public links::RegionLink {
   [[nodiscard]] std::span<std::byte> memory() const override { return mapping_.memory(); }
   [[nodiscard]] bool is_maker() const override { return is_maker_; }
   Result<void> reserve(std::size_t offset, std::size_t size) override;
-  void ring() noexcept override { peer_bell_.ring(); }
-  void silence() noexcept override { own_bell_.silence(); }
-  [[nodiscard]] links::Waitable bell() const override { return own_bell_.waitable(); }
+  void ring() noexcept override { bell_.ring(); }
+  [[nodiscard]] bool silence() noexcept override { return bell_.silence(); }
+  [[nodiscard]] links::Waitable bell() const override { return bell_.waitable(); }
 
  private:
-  SharedRegion(links::Descriptor object, Mapping mapping, Doorbell own_bell, Doorbell peer_bell, bool is_maker) noexcept;
+  SharedRegion(links::Descriptor object, Mapping mapping, Doorbell bell, bool is_maker) noexcept;
   // Maps the object and backs its head and the first stretch of each ring.
-  static Result<std::unique_ptr<SharedRegion>> open(links::Descriptor object, std::size_t capacity, Doorbell own_bell,
-                                                    Doorbell peer_bell, bool is_maker);
+  static Result<std::unique_ptr<SharedRegion>> open(links::Descriptor object, std::size_t capacity, Doorbell bell,
+                                                    bool is_maker);
 
   links::Descriptor object_;
   Mapping mapping_;
-  Doorbell own_bell_;
-  Doorbell peer_bell_;
+  Doorbell bell_;
+  std::optional<Doorbell> peers_bell_;  // the other end of ours, until it is handed over
   bool is_maker_;
 };
 

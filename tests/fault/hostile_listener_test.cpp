@@ -1,7 +1,7 @@
 // Promise 7, from the other side: a listener that is none. The victim connects.
 #include <fcntl.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -167,7 +167,7 @@ TEST_P(HostileListener, OffersThatAreNone) {
         Files files;
         for (std::size_t at = 0; at < count; ++at) {
           if (kind == 0) files.add(open("/dev/null", O_RDWR | O_CLOEXEC));
-          if (kind == 1) files.add(eventfd(0, EFD_CLOEXEC));
+          if (kind == 1) files.add(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
           if (kind == 2) {
             files.add(memfd_create("offered", MFD_CLOEXEC));
             ASSERT_EQ(ftruncate(files[at], 65'536 * 3), 0);

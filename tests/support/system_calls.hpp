@@ -14,7 +14,7 @@ namespace sluice_test {
 // What to start a peer below, so that all calls by which bytes could go are logged.
 [[nodiscard]] std::vector<std::string> below_trace(const std::string& log);
 
-// One family of calls on one kind of file: "sendmsg" on "socket", "write" on "eventfd", "mq_timedsend" on "/…".
+// One family of calls on one kind of file: "sendmsg" on "socket", "sendto" on "socket", "mq_timedsend" on "/…".
 struct Moved {
   std::uint64_t calls{0};
   std::uint64_t bytes{0};

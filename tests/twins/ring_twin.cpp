@@ -35,7 +35,7 @@ class HeapRegion final : public links::RegionLink {
   [[nodiscard]] bool is_maker() const override { return true; }
   Result<void> reserve(std::size_t, std::size_t) override { return {}; }
   void ring() noexcept override {}
-  void silence() noexcept override {}
+  [[nodiscard]] bool silence() noexcept override { return true; }
   [[nodiscard]] links::Waitable bell() const override { return {}; }
 
  private:

@@ -138,7 +138,7 @@ class FakeRegion final : public links::RegionLink {
   [[nodiscard]] bool is_maker() const override { return is_maker_; }
   sluice::Result<void> reserve(std::size_t, std::size_t) override { return {}; }
   void ring() noexcept override { ++rings; }
-  void silence() noexcept override {}
+  [[nodiscard]] bool silence() noexcept override { return true; }
   [[nodiscard]] links::Waitable bell() const override { return {}; }
 
   std::size_t rings{0};  // how often the peer's doorbell was rung

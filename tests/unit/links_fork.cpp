@@ -52,7 +52,7 @@ void expect_to_carry(End& from, End& to, std::byte content) {
     from.region().memory()[0] = content;
     from.region().ring();
     EXPECT_TRUE(becomes_readable(to.region().bell()));
-    to.region().silence();
+    EXPECT_TRUE(to.region().silence());
     EXPECT_EQ(to.region().memory()[0], content);
   }
 }

@@ -1,8 +1,8 @@
 // A region that a peer offers is mapped only if it is what it is said to be; memory is backed before it is written.
 #include <fcntl.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <array>
@@ -18,7 +18,6 @@ namespace {
 constexpr std::size_t kCapacity = links::kMinRingCapacity;
 
 links::Descriptor new_object() { return links::Descriptor{::memfd_create("sluice-test", MFD_CLOEXEC)}; }
-links::Descriptor new_event() { return links::Descriptor{::eventfd(0, EFD_CLOEXEC)}; }
 
 bool is_readable(links::Waitable waitable) {
   auto waiter = links::Waiter::create();
@@ -33,8 +32,8 @@ class OsRegionOffer : public testing::Test {
     const auto size = links::region_size(kCapacity);
     offer_.numbers = {size, kCapacity};
     offer_.handles.push_back(new_object());
-    offer_.handles.push_back(new_event());
-    offer_.handles.push_back(new_event());
+    auto bells = os::Doorbell::create().value();
+    offer_.handles.push_back(std::move(bells.second).release());
     EXPECT_EQ(::ftruncate(object(), static_cast<off_t>(size)), 0);
   }
   [[nodiscard]] int object() const { return static_cast<int>(offer_.handles[0].native()); }
@@ -76,7 +75,7 @@ TEST_F(OsRegionOffer, CapacitiesThatAreNoneAreRefused) {
         std::uint64_t{1} << 31U, std::uint64_t{1} << 62U, ~std::uint64_t{0}}) {
     links::Offer offer;
     offer.numbers = {links::region_size(capacity), capacity};
-    for (int i = 0; i < 3; ++i) offer.handles.push_back(new_object());
+    for (int i = 0; i < 2; ++i) offer.handles.push_back(new_object());
     EXPECT_EQ(code_of(os::SharedRegion::take(std::move(offer))), Errc::protocol_error) << capacity;
   }
 }
@@ -115,7 +114,7 @@ TEST_F(OsRegionOffer, ABellThatIsNoneIsRefused) {
   int ends[2];
   ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
   const links::Descriptor reading{ends[0]};
-  offer_.handles[2] = links::Descriptor{ends[1]};
+  offer_.handles[1] = links::Descriptor{ends[1]};
   EXPECT_EQ(take(), Errc::protocol_error);
 }
 
@@ -142,22 +141,43 @@ TEST(OsRegion, BothEndsSeeOneMemoryAndRingEachOther) {
   (*maker)->ring();
   EXPECT_TRUE(is_readable((*taker)->bell()));
   EXPECT_FALSE(is_readable((*maker)->bell()));
-  (*taker)->silence();
+  EXPECT_TRUE((*taker)->silence());
   EXPECT_FALSE(is_readable((*taker)->bell()));
-  (*taker)->silence();  // a silent one stays so, and nobody waits
+  EXPECT_TRUE((*taker)->silence());  // a silent one stays so, and nobody waits
   (*taker)->ring();
   EXPECT_TRUE(is_readable((*maker)->bell()));
 }
 
-TEST(OsRegion, AFullBellStillRingsAndNobodyWaits) {
+TEST(OsRegion, ABellWhoseOtherEndIsGoneSaysSo) {
+  auto maker = os::SharedRegion::make(new_object(), kCapacity);
+  auto taker = os::SharedRegion::take((*maker)->offer().value());
+  ASSERT_TRUE(taker);
+  EXPECT_EQ(code_of((*maker)->offer()), Errc::misuse) << "it is handed over once";
+  (*taker)->ring();
+  taker->reset();
+  EXPECT_TRUE((*maker)->silence());
+  EXPECT_TRUE(is_readable((*maker)->bell()));
+  EXPECT_FALSE((*maker)->silence());
+  (*maker)->ring();  // into the void, without a signal
+}
+
+// What the peer holds of the bell is an open file of its own: no mode of that file makes our calls wait.
+TEST(OsRegion, AFullBellStillRingsAndNobodyWaitsWhateverThePeerDoesToItsEnd) {
   auto maker = os::SharedRegion::make(new_object(), kCapacity);
   auto offer = (*maker)->offer();
-  const links::Descriptor bell{::fcntl(static_cast<int>(offer->handles[1].native()), F_DUPFD_CLOEXEC, 0)};
-  const std::uint64_t full = 0xffff'ffff'ffff'fffe;
-  ASSERT_EQ(::write(static_cast<int>(bell.native()), &full, sizeof full), static_cast<ssize_t>(sizeof full));
-  (*maker)->ring();
+  const int theirs = static_cast<int>(offer->handles[1].native());
+  ASSERT_EQ(::fcntl(theirs, F_SETFL, ::fcntl(theirs, F_GETFL) & ~O_NONBLOCK), 0);
+  constexpr int kMoreThanFit = 100'000;
+  for (int i = 0; i < kMoreThanFit; ++i) (*maker)->ring();
+  EXPECT_TRUE((*maker)->silence());
+  const links::Descriptor shared{::fcntl(theirs, F_DUPFD_CLOEXEC, 0)};
   auto taker = os::SharedRegion::take(*std::move(offer));
   EXPECT_TRUE(is_readable((*taker)->bell()));
+  EXPECT_TRUE((*taker)->silence());
+  // The maker handed over an end that it may have kept: then both share that file.
+  ASSERT_EQ(::fcntl(static_cast<int>(shared.native()), F_SETFL, 0), 0);
+  EXPECT_TRUE((*taker)->silence());
+  for (int i = 0; i < kMoreThanFit; ++i) (*taker)->ring();
 }
 
 std::size_t backed_bytes(int object) {

@@ -6,10 +6,7 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
-#include <string>
-#include <string_view>
 
 #include "os/failure.hpp"
 
@@ -19,17 +16,6 @@ namespace {
 int number(const links::Descriptor& descriptor) noexcept { return static_cast<int>(descriptor.native()); }
 
 }  // namespace
-
-bool is_eventfd(const links::Descriptor& handle) {
-  constexpr std::string_view kTarget = "anon_inode:[eventfd]";  // proc(5), /proc/PID/fd
-  std::array<char, kTarget.size() + 1> target{};
-  const std::string link = "/proc/self/fd/" + std::to_string(number(handle));
-  const ssize_t size = ::readlink(link.c_str(), target.data(), target.size());
-  if (size >= 0) return std::string_view{target.data(), static_cast<std::size_t>(size)} == kTarget;
-  // Without /proc: an object without a name has no type, everything that could make a write wait has one.
-  struct stat status{};
-  return errno == ENOENT && ::fstat(number(handle), &status) == 0 && (status.st_mode & S_IFMT) == 0;
-}
 
 bool is_shared_memory(const links::Descriptor& handle, std::size_t size) {
   struct stat status{};

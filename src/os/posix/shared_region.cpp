@@ -1,4 +1,4 @@
-// The offer of a region: numbers {size, capacity}; handles {memory, the bell of the side that takes, the bell of the maker}.
+// The offer of a region: numbers {size, capacity}; handles {memory, the taker's end of the doorbell}.
 #include "os/shared_region.hpp"
 
 #include <sys/resource.h>
@@ -22,7 +22,7 @@ constexpr std::size_t kDefaultCapacity = std::size_t{4} << 20;
 constexpr std::size_t kFirstStretch = links::kMinRingCapacity;
 
 constexpr std::size_t kNumbers = 2;
-constexpr std::size_t kHandles = 3;
+constexpr std::size_t kHandles = 2;
 
 Error broken_offer() noexcept { return {Errc::protocol_error, Step::offer, 0, 0, 0}; }
 
@@ -53,20 +53,15 @@ Result<std::size_t> SharedRegion::capacity_for(std::size_t wish) noexcept {
   return std::bit_ceil(std::max(wish, links::kMinRingCapacity));
 }
 
-SharedRegion::SharedRegion(links::Descriptor object, Mapping mapping, Doorbell own_bell, Doorbell peer_bell,
-                           bool is_maker) noexcept
-    : object_(std::move(object)),
-      mapping_(std::move(mapping)),
-      own_bell_(std::move(own_bell)),
-      peer_bell_(std::move(peer_bell)),
-      is_maker_(is_maker) {}
+SharedRegion::SharedRegion(links::Descriptor object, Mapping mapping, Doorbell bell, bool is_maker) noexcept
+    : object_(std::move(object)), mapping_(std::move(mapping)), bell_(std::move(bell)), is_maker_(is_maker) {}
 
-Result<std::unique_ptr<SharedRegion>> SharedRegion::open(links::Descriptor object, std::size_t capacity, Doorbell own_bell,
-                                                         Doorbell peer_bell, bool is_maker) {
+Result<std::unique_ptr<SharedRegion>> SharedRegion::open(links::Descriptor object, std::size_t capacity, Doorbell bell,
+                                                         bool is_maker) {
   auto mapping = Mapping::map(object, links::region_size(capacity));
   if (!mapping) return mapping.error();
   std::unique_ptr<SharedRegion> region(
-      new SharedRegion(std::move(object), *std::move(mapping), std::move(own_bell), std::move(peer_bell), is_maker));
+      new SharedRegion(std::move(object), *std::move(mapping), std::move(bell), is_maker));
   // The head and the first stretch of ring 0 lie side by side.
   if (auto backed = region->reserve(0, links::kRegionHead + kFirstStretch); !backed) return backed.error();
   if (auto backed = region->reserve(links::kRegionHead + capacity, kFirstStretch); !backed) return backed.error();
@@ -75,27 +70,23 @@ Result<std::unique_ptr<SharedRegion>> SharedRegion::open(links::Descriptor objec
 
 Result<std::unique_ptr<SharedRegion>> SharedRegion::make(links::Descriptor object, std::size_t capacity) {
   if (auto grown = grow(object, links::region_size(capacity)); !grown) return grown.error();
-  auto own_bell = Doorbell::create();
-  if (!own_bell) return own_bell.error();
-  auto peer_bell = Doorbell::create();
-  if (!peer_bell) return peer_bell.error();
-  return open(std::move(object), capacity, *std::move(own_bell), *std::move(peer_bell), true);
+  auto bells = Doorbell::create();
+  if (!bells) return bells.error();
+  auto region = open(std::move(object), capacity, std::move(bells->first), true);
+  if (region) (*region)->peers_bell_ = std::move(bells->second);
+  return region;
 }
 
-Result<links::Offer> SharedRegion::offer() const {
+Result<links::Offer> SharedRegion::offer() {
+  if (!peers_bell_) return Error{Errc::misuse, Step::offer, 0, 0, 0};
   links::Offer offer;
   const std::size_t size = memory().size();
   offer.numbers = {size, (size - links::kRegionHead) / 2};
   auto object = duplicate(object_, Step::offer);
   if (!object) return object.error();
-  auto their_bell = peer_bell_.duplicate();
-  if (!their_bell) return their_bell.error();
-  auto our_bell = own_bell_.duplicate();
-  if (!our_bell) return our_bell.error();
   offer.handles.reserve(kHandles);
   offer.handles.push_back(*std::move(object));
-  offer.handles.push_back(*std::move(their_bell));
-  offer.handles.push_back(*std::move(our_bell));
+  offer.handles.push_back((*std::exchange(peers_bell_, std::nullopt)).release());
   return offer;
 }
 
@@ -104,11 +95,9 @@ Result<std::unique_ptr<SharedRegion>> SharedRegion::take(links::Offer offer) {
   const auto [size, capacity] = std::pair{offer.numbers[0], offer.numbers[1]};
   if (!is_capacity(capacity) || size != links::region_size(capacity)) return broken_offer();
   if (!is_shared_memory(offer.handles[0], size)) return broken_offer();
-  auto own_bell = Doorbell::adopt(std::move(offer.handles[1]));
-  if (!own_bell) return own_bell.error();
-  auto peer_bell = Doorbell::adopt(std::move(offer.handles[2]));
-  if (!peer_bell) return peer_bell.error();
-  auto region = open(std::move(offer.handles[0]), capacity, *std::move(own_bell), *std::move(peer_bell), false);
+  auto bell = Doorbell::adopt(std::move(offer.handles[1]));
+  if (!bell) return bell.error();
+  auto region = open(std::move(offer.handles[0]), capacity, *std::move(bell), false);
   // A handle that may not be mapped is no region.
   if (!region && region.error().code != Errc::limit_reached) return broken_offer();
   return region;
