@@ -19,7 +19,9 @@ class Message {
  public:
   Message() noexcept = default;
   Message(Message&& other) noexcept
-      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)), storage_(std::exchange(other.storage_, nullptr)) {}
+      : data_(std::exchange(other.data_, nullptr)),
+        size_(std::exchange(other.size_, 0)),
+        storage_(std::exchange(other.storage_, nullptr)) {}
   Message& operator=(Message&& other) noexcept {
     if (this != &other) {
       release();

@@ -1,5 +1,6 @@
 #include "core/connecting.hpp"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -11,6 +12,17 @@ namespace {
 
 constexpr std::chrono::milliseconds kListenerSlice{20};  // between looks for a listener that is not there yet
 constexpr std::chrono::milliseconds kBacklogSlice{5};    // between tries at a listener whose backlog is full
+
+// A mechanism counts the options that were left for it; the text has the common ones, too.
+Error counted_in_text(Error error, const links::Place& place, std::string_view text) {
+  if (error.code != Errc::invalid_endpoint || error.step != Step::check_options) return error;
+  const auto which = static_cast<std::size_t>(error.first);
+  const auto endpoint = parse_endpoint(text);
+  if (!endpoint || which >= place.options.size()) return error;
+  const auto is_it = [&](const auto& option) { return option.first == place.options[which].first; };
+  error.first = std::ranges::find_if(endpoint->options, is_it) - endpoint->options.begin();
+  return error;
+}
 
 }  // namespace
 
@@ -62,10 +74,22 @@ Result<Resolved> resolve(std::string_view text, const Options& options) {
   return Resolved{*row, *mechanism, std::move(place), *limits};
 }
 
+Result<std::unique_ptr<links::Acceptor>> Resolved::listen(std::string_view endpoint) const {
+  auto acceptor = mechanism.listen(place);
+  if (!acceptor) return counted_in_text(acceptor.error(), place, endpoint);
+  return acceptor;
+}
+
+Result<std::unique_ptr<links::Dialer>> Resolved::dial(std::string_view endpoint) const {
+  auto dialer = mechanism.dial(place);
+  if (!dialer) return counted_in_text(dialer.error(), place, endpoint);
+  return dialer;
+}
+
 Result<std::unique_ptr<Session>> connect(std::string_view endpoint, Deadline deadline, const Options& options) {
   const auto resolved = resolve(endpoint, options);
   if (!resolved) return resolved.error();
-  auto dialer = resolved->mechanism.dial(resolved->place);
+  auto dialer = resolved->dial(endpoint);
   if (!dialer) return dialer.error();
   Connecting connecting{*std::move(dialer), resolved->row, resolved->limits};
   std::optional<links::Waiter> waiter;

@@ -41,6 +41,10 @@ struct Resolved {
   const links::Mechanism& mechanism;
   links::Place place;
   Limits limits;
+
+  // The mechanism's listen and dial; where they refuse an option, the error counts it in the endpoint's text.
+  [[nodiscard]] Result<std::unique_ptr<links::Acceptor>> listen(std::string_view endpoint) const;
+  [[nodiscard]] Result<std::unique_ptr<links::Dialer>> dial(std::string_view endpoint) const;
 };
 
 // invalid_endpoint, misuse, not_supported (a mechanism that this system or this build doesn't have).

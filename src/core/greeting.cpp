@@ -23,7 +23,7 @@ std::vector<std::byte> control_frame(const Control& control, std::span<const std
   std::vector<std::byte> frame(kHeaderSize + length);
   store_little(frame.data(), pack({.length = static_cast<std::uint32_t>(length), .kind = Kind::control}));
   const auto payload = encode(control);
-  std::copy(payload.begin(), payload.end(), frame.begin() + kHeaderSize);
+  std::ranges::copy(payload, frame.begin() + kHeaderSize);
   for (std::size_t i = 0; i < numbers.size(); ++i) {
     store_little(frame.data() + kHeaderSize + kControlSize + i * sizeof(std::uint64_t), numbers[i]);
   }
@@ -78,13 +78,16 @@ Result<Frame> Greeting::receive(std::size_t fixed, SizeOf size_of) {
     if (!frame) return frame;
     const auto size =
         frame->bytes.size() < fixed ? Result<std::size_t>{Errc::protocol_error, Step::hello} : size_of(frame->bytes);
-    if (!size || *size != frame->bytes.size()) return Error{Errc::protocol_error, Step::hello, 0, 0, 0};
+    if (!size || *size != frame->bytes.size() || *size > left_) return Error{Errc::protocol_error, Step::hello, 0, 0, 0};
+    left_ -= *size;
     return frame;
   }
   if (auto filled = fill(fixed); !filled) return filled.error();
   const auto size = size_of(in_.bytes);
   if (!size) return size.error();
+  if (*size > left_) return Error{Errc::protocol_error, Step::hello, 0, 0, 0};
   if (auto filled = fill(*size); !filled) return filled.error();
+  left_ -= *size;
   received_ = 0;
   return std::exchange(in_, Frame{});
 }

@@ -55,6 +55,7 @@ class Greeting {
   std::vector<Out> out_;
   Frame in_;  // of the frame that is being received
   std::size_t received_{0};
+  std::size_t left_{kHelloLimit};  // of what the peer may say before it has finished its handshake
 };
 
 // A control record as a frame: header, control, then `numbers`.

@@ -59,8 +59,8 @@ Result<Established> Handshake::step() {
   while (true) {
     // A listener that refuses may have hung up before we have said hello: its reason is still to be read.
     const auto sent = greeting_.send();
-    const bool is_hung_up = !sent && sent.error().code == Errc::peer_died;
-    if (!sent && !(is_hung_up && (state_ == State::hello || state_ == State::verdict))) return sent.error();
+    const bool may_have_said_why = state_ == State::hello || state_ == State::verdict;
+    if (!sent && (sent.error().code != Errc::peer_died || !may_have_said_why)) return sent.error();
     Result<void> done;
     switch (state_) {
       case State::begin:

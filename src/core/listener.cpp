@@ -22,7 +22,7 @@ Result<std::unique_ptr<ListenerCore>> ListenerCore::create(std::string_view endp
   if (!resolved) return resolved.error();
   auto waiter = links::Waiter::create();
   if (!waiter) return waiter.error();
-  auto acceptor = resolved->mechanism.listen(resolved->place);
+  auto acceptor = resolved->listen(endpoint);
   if (!acceptor) return acceptor.error();
   return std::unique_ptr<ListenerCore>(new ListenerCore(*resolved, *std::move(acceptor), *std::move(waiter)));
 }
@@ -118,8 +118,9 @@ void ListenerCore::step_ready(std::span<const links::Ready> ready) {
 // Moves one handshake on. What goes wrong with it is the client's own business.
 void ListenerCore::step(Client client) {
   auto established = client->handshake.step();
+  const bool goes_on = !established && established.error().code == Errc::would_block;
   if (established) ready_.push_back(*std::move(established));
-  if (established || established.error().code != Errc::would_block || !watch(*client)) drop(client);
+  if (!goes_on || !watch(*client)) drop(client);
 }
 
 Result<void> ListenerCore::watch(HalfOpen& client) {

@@ -68,7 +68,9 @@ struct ProducerLine {
 static_assert(offsetof(ProducerLine, asks) == 4);
 
 inline constexpr std::size_t kFirstLine = 512;
-[[nodiscard]] constexpr std::size_t consumer_line_at(unsigned ring) noexcept { return kFirstLine + std::size_t{ring} * 2 * kLineDistance; }
+[[nodiscard]] constexpr std::size_t consumer_line_at(unsigned ring) noexcept {
+  return kFirstLine + std::size_t{ring} * 2 * kLineDistance;
+}
 [[nodiscard]] constexpr std::size_t producer_line_at(unsigned ring) noexcept { return consumer_line_at(ring) + kLineDistance; }
 static_assert(consumer_line_at(1) == 768 && producer_line_at(1) == 896);
 

@@ -15,8 +15,7 @@ class Descriptor {
   Descriptor() noexcept = default;
   // Takes ownership, and registers the handle with the fork handler. Defined in os/.
   explicit Descriptor(Native native) noexcept;
-  Descriptor(Descriptor&& other) noexcept
-      : native_(std::exchange(other.native_, kNone)), generation_(other.generation_) {}
+  Descriptor(Descriptor&& other) noexcept : native_(std::exchange(other.native_, kNone)), generation_(other.generation_) {}
   Descriptor& operator=(Descriptor&& other) noexcept {
     if (this != &other) {
       reset();

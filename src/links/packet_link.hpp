@@ -44,7 +44,7 @@ class PacketLink {
   [[nodiscard]] virtual Waitable incoming() const = 0;
   [[nodiscard]] virtual Waitable outgoing() const = 0;
 
-  // True while packets that send() has taken lie in an outbox of the link's own.
+  // True while packets that send() has taken lie in an outbox of the link's own. outgoing() is writable once it is empty.
   [[nodiscard]] virtual bool pending() const { return false; }
 };
 

@@ -23,7 +23,8 @@ class StreamLink {
   // are empty. would_block: no byte was taken, wait for outgoing() to become writable. peer_died: nobody reads any more
   // (EPIPE, ECONNRESET). Never raises SIGPIPE. `handles` travel with the first byte: all of them or none, and the caller
   // keeps its own; not_supported where carries_handles() is false and `handles` isn't empty.
-  virtual Result<std::size_t> write(std::span<const std::span<const std::byte>> buffers, std::span<const Descriptor::Native> handles) = 0;
+  virtual Result<std::size_t> write(std::span<const std::span<const std::byte>> buffers,
+                                    std::span<const Descriptor::Native> handles) = 0;
   Result<std::size_t> write(std::span<const std::span<const std::byte>> buffers) { return write(buffers, {}); }
 
   // Reads into the front of `rooms`, as much as is there: the number of bytes; 0 is the end of the stream (also after a
@@ -38,8 +39,8 @@ class StreamLink {
 
   [[nodiscard]] virtual bool carries_handles() const { return false; }
 
-  // True while bytes that write() has taken lie in an outbox of the link's own, on their way to the system. outgoing()
-  // becomes writable when the outbox has moved.
+  // True while bytes that write() has taken lie in an outbox of the link's own, on their way to the system. outgoing() is
+  // writable once the outbox is empty.
   [[nodiscard]] virtual bool pending() const { return false; }
 };
 

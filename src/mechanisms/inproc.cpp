@@ -148,8 +148,7 @@ class InprocAcceptor final : public links::Acceptor {
 
 class InprocDialer final : public links::Dialer {
  public:
-  InprocDialer(std::string name, std::optional<Variant> variant) noexcept
-      : name_(std::move(name)), variant_(std::move(variant)) {}
+  InprocDialer(std::string name, std::optional<Variant> variant) noexcept : name_(std::move(name)), variant_(variant) {}
 
   Result<links::Meeting> connect() override {
     Registry& registry = Registry::instance();

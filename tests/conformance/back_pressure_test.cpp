@@ -49,7 +49,8 @@ TEST_P(BackPressure, OfAStoppedPeerBoundsTheSender) {
   const std::uint64_t after = resident_bytes(getpid());
   note("accepted_mebibytes", accepted);
   note("sender_grew_kibibytes", (after > before ? after - before : 0) / 1024);
-  EXPECT_LT(after, before + bound_of(pair.channel.traits(), kSize));
+  // Under a sanitizer its shadow memory grows, too.
+  if (!under_sanitizer()) EXPECT_LT(after, before + bound_of(pair.channel.traits(), kSize));
   // A peer that is merely stopped is not dead.
   EXPECT_FALSE(pair.channel.ended());
   EXPECT_CODE(pair.channel.receive(50ms), Errc::timed_out);

@@ -86,7 +86,7 @@ TEST_P(HarnessTest, ReportsAProcessThatWakesUp) {
   auto& peer = start_peer();
   if (!peer.is_own_process()) return;
   EXPECT_EQ(peer.call("ended").code, "no_such_channel");
-  EXPECT_EQ(under_sanitizer() ? "" : what_is_awake({peer.pid()}), "");
+  EXPECT_EQ(under_thread_sanitizer() ? "" : what_is_awake({peer.pid()}), "");
   EXPECT_DONE(peer.call("be-busy"));
   EXPECT_NE(what_wakes_up({peer.pid()}), "");
 }

@@ -7,9 +7,8 @@ namespace {
 
 SLUICE_PROMISE(IdleIsFree, 11);
 
-// Under a sanitizer its own threads and interceptors wake up.
-#define SKIP_UNDER_SANITIZERS() \
-  if (under_sanitizer()) GTEST_SKIP() << "a sanitizer's own threads wake up"
+#define SKIP_UNDER_THREAD_SANITIZER() \
+  if (under_thread_sanitizer()) GTEST_SKIP() << "ThreadSanitizer's own thread wakes up"
 
 std::vector<pid_t> processes_of(const Peer& peer) {
   std::vector<pid_t> processes{getpid()};
@@ -18,7 +17,7 @@ std::vector<pid_t> processes_of(const Peer& peer) {
 }
 
 TEST_P(IdleIsFree, WhileBothEndsReceive) {
-  SKIP_UNDER_SANITIZERS();
+  SKIP_UNDER_THREAD_SANITIZER();
   for (const auto what : {PeerDoes::connect, PeerDoes::listen}) {
     auto pair = meet(what);
     // Some traffic first, so that whatever wakes up after it has reason to.
@@ -41,7 +40,7 @@ TEST_P(IdleIsFree, WhileBothEndsReceive) {
 }
 
 TEST_P(IdleIsFree, WhileASenderWaitsForRoom) {
-  SKIP_UNDER_SANITIZERS();
+  SKIP_UNDER_THREAD_SANITIZER();
   auto pair = meet();
   const std::uint64_t sent = fill_up(pair.channel, stream({20'000}));
   std::thread sender([&] { EXPECT_OK(stream({20'000}).send(pair.channel, sent, Deadline::never())); });
@@ -51,7 +50,7 @@ TEST_P(IdleIsFree, WhileASenderWaitsForRoom) {
 }
 
 TEST_P(IdleIsFree, WhileFlushAndCloseWaitForThePeer) {
-  SKIP_UNDER_SANITIZERS();
+  SKIP_UNDER_THREAD_SANITIZER();
   auto pair = meet();
   send(pair.channel, stream({100}), 0, 1);
   std::thread flusher([&] { EXPECT_OK(pair.channel.flush()); });
@@ -67,7 +66,7 @@ TEST_P(IdleIsFree, WhileFlushAndCloseWaitForThePeer) {
 }
 
 TEST_P(IdleIsFree, WhileAListenerAcceptsAndAClientWaitsForIt) {
-  SKIP_UNDER_SANITIZERS();
+  SKIP_UNDER_THREAD_SANITIZER();
   auto listener = listen();
   auto& peer = start_peer();
   std::optional<sluice::Result<Channel>> accepted;
@@ -87,7 +86,7 @@ TEST_P(IdleIsFree, WhileAListenerAcceptsAndAClientWaitsForIt) {
 }
 
 TEST_P(IdleIsFree, WithUnfinishedHandshakesInTheListener) {
-  SKIP_UNDER_SANITIZERS();
+  SKIP_UNDER_THREAD_SANITIZER();
   if (stays_in_one_process()) return answer_one_process();
   auto listener = listen();
   // A stopped client has connected and says nothing. Its handshake has a deadline of its own: that may be waited for, once.

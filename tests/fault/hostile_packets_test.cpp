@@ -26,7 +26,9 @@ class RawQueue {
     timespec until{};
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += 2;
-    return mq_timedsend(queue_, reinterpret_cast<const char*>(packet.data()), packet.size(), 0, &until) == 0;
+    static constexpr char kNothing = 0;  // mq_send wants an address, of nothing as well
+    const char* bytes = packet.empty() ? &kNothing : reinterpret_cast<const char*>(packet.data());
+    return mq_timedsend(queue_, bytes, packet.size(), 0, &until) == 0;
   }
   // A packet: header, number, payload.
   bool send(std::uint64_t header, std::uint32_t number, std::size_t payload) {

@@ -22,8 +22,7 @@ constexpr const char* const kSmallLimitOption = "max_message=200000";
 class RawRegion {
  public:
   static constexpr std::size_t kHead = 65'536;
-  static constexpr std::size_t kConsumerLine = 512;  // of ring 0, read by the victim (the listener's side)
-  static constexpr std::size_t kProducerLine = 640;
+  static constexpr std::size_t kConsumerLine = 512;        // of ring 0, read by the victim (the listener's side)
   static constexpr std::size_t kSecondConsumerLine = 768;  // of ring 1, which the victim writes
 
   explicit RawRegion(const RawOffer& offer)
@@ -87,6 +86,8 @@ std::vector<RegionAttack> region_attacks() {
       {"a short control record", at_zero(raw_header(RawKind::control, 8))},
       {"all ones", at_zero(~std::uint64_t{0})},
       {"a release position in the header beyond what was written", at_zero(raw_header(RawKind::data, 0, 0x1000000))},
+      {"a release position in the line beyond what was written",
+       [](RawRegion& region) { region.store32(RawRegion::kSecondConsumerLine, 0x1000000); }},
   };
 }
 

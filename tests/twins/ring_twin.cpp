@@ -92,12 +92,18 @@ bool race() {
   return sent && received;
 }
 
-// A header whose record would end behind the region.
+// A record of a whole ring, not at its beginning: it would end behind the region.
 bool hostile() {
   const auto region = std::make_shared<HeapRegion>();
   core::RingReader reader(region, kLastRing, kMaxMessage);
-  const core::RecordHeader header{.length = static_cast<std::uint32_t>(core::kMinCapacity), .kind = core::Kind::data};
-  core::header_at(core::ring_of(region->memory(), kLastRing), 0).store(core::pack(header), std::memory_order_release);
+  const auto ring = core::ring_of(region->memory(), kLastRing);
+  const auto claim = [&](std::size_t offset, std::size_t length) {
+    const core::RecordHeader header{.length = static_cast<std::uint32_t>(length), .kind = core::Kind::data};
+    core::header_at(ring, offset).store(core::pack(header), std::memory_order_release);
+  };
+  claim(0, 0);
+  if (!reader.take()) return false;  // and let go at once: its room is free again
+  claim(core::kHeaderSize, core::kMinCapacity - core::kHeaderSize);
   const auto incoming = reader.take();
   if (!incoming) return incoming.error().code == Errc::protocol_error;
   unsigned sum = 0;

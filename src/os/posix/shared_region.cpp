@@ -60,8 +60,7 @@ Result<std::unique_ptr<SharedRegion>> SharedRegion::open(links::Descriptor objec
                                                          bool is_maker) {
   auto mapping = Mapping::map(object, links::region_size(capacity));
   if (!mapping) return mapping.error();
-  std::unique_ptr<SharedRegion> region(
-      new SharedRegion(std::move(object), *std::move(mapping), std::move(bell), is_maker));
+  std::unique_ptr<SharedRegion> region(new SharedRegion(std::move(object), *std::move(mapping), std::move(bell), is_maker));
   // The head and the first stretch of ring 0 lie side by side.
   if (auto backed = region->reserve(0, links::kRegionHead + kFirstStretch); !backed) return backed.error();
   if (auto backed = region->reserve(links::kRegionHead + capacity, kFirstStretch); !backed) return backed.error();
