@@ -61,7 +61,7 @@ TEST_P(WholeMessages, OfEverySizeAroundInternalLimits) {
     const std::size_t limit = affordable(8 * kMebibyte, 0.5);
     const auto sizes = telling_sizes(pair.channel.traits(), limit);
     std::uint64_t total = 0;
-    const std::uint64_t budget = affordable(512 * kMebibyte, 4);
+    const std::uint64_t budget = affordable(scaled(512, 64) * kMebibyte, 4);
     for (const std::size_t size : sizes) {
       if (total += 2 * size; total > budget) break;
       exchange(size);

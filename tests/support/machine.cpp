@@ -10,32 +10,10 @@
 #include <fstream>
 #include <random>
 
+#include "sanitizers.hpp"
+
 namespace sluice_test {
 namespace {
-
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool kAddressSanitizer = true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-constexpr bool kAddressSanitizer = true;
-#else
-constexpr bool kAddressSanitizer = false;
-#endif
-#else
-constexpr bool kAddressSanitizer = false;
-#endif
-
-#if defined(__SANITIZE_THREAD__)
-constexpr bool kThreadSanitizer = true;
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-constexpr bool kThreadSanitizer = true;
-#else
-constexpr bool kThreadSanitizer = false;
-#endif
-#else
-constexpr bool kThreadSanitizer = false;
-#endif
 
 constexpr milliseconds kPatience{10'000};
 constexpr int kSanitizerPatience = 4;  // sanitizers slow a process down 2 to 15 times
@@ -63,8 +41,8 @@ std::uint64_t limit_in(const char* path) {
 
 }  // namespace
 
-bool under_address_sanitizer() noexcept { return kAddressSanitizer; }
-bool under_thread_sanitizer() noexcept { return kThreadSanitizer; }
+bool under_address_sanitizer() noexcept { return SLUICE_TEST_UNDER_ASAN != 0; }
+bool under_thread_sanitizer() noexcept { return SLUICE_TEST_UNDER_TSAN != 0; }
 
 milliseconds patience() noexcept { return under_sanitizer() ? kPatience * kSanitizerPatience : kPatience; }
 

@@ -7,6 +7,7 @@
 #include <span>
 #include <thread>
 
+#include "support/sanitizers.hpp"
 #include "unit/links_pair.hpp"
 
 namespace sluice::inline v0::test {
@@ -174,15 +175,7 @@ TEST_P(RegionContract, WhatIsPublishedWithReleaseIsSeenWithAcquire) {
 INSTANTIATE_TEST_SUITE_P(Links, RegionContract, testing::ValuesIn(subjects(Shape::region)), name_of);
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(RegionContract);
 
-#if defined(__SANITIZE_THREAD__)
-#define SLUICE_TEST_UNDER_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define SLUICE_TEST_UNDER_TSAN 1
-#endif
-#endif
-
-#if defined(SLUICE_TEST_UNDER_TSAN)
+#if SLUICE_TEST_UNDER_TSAN
 // The broken twin of the test above: a detector that doesn't report this one would report nothing in a ring either. It must be
 // one mapping for both ends, which inproc has and two mappings of a shared object don't.
 TEST(RegionRace, ARelaxedPublicationIsReportedByThreadSanitizer) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "links/mechanism.hpp"
+#include "support/sanitizers.hpp"
 
 namespace {
 
@@ -158,6 +159,7 @@ TEST(SessionRing, AMessageOf64MiBFitsWhateverTheRingMeasures) {
 // Laps that stay short let positions run 16,384 times faster than the bytes: past 2^31 and 2^32 units in a moment, with nothing
 // coming back but what the consumer's line says.
 TEST(SessionRing, PositionsPassTheRangeOfTheirNumbers) {
+  if (SLUICE_TEST_UNDER_TSAN) GTEST_SKIP() << "ThreadSanitizer takes 20 s to allocate the region";
   if (sluice::links::find_mechanism("inproc") == nullptr) GTEST_SKIP() << "inproc is not built in";
   constexpr int kMessages = 2000;
   auto ends = connect_ends("?link=region&capacity=1G&backed=0");
