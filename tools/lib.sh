@@ -41,3 +41,11 @@ total_from() {
     awk '{ p += $1; f += $2; s += $3 } END { printf "%d passed, %d failed, %d skipped\n", p, f, s }'
 }
 counts_so_far() { if [ -f "$SLUICE_COUNTS" ]; then wc -l <"$SLUICE_COUNTS"; else echo 0; fi; }
+
+# twins_are_there PRESET: a sanitizer that reports nothing proves something only beside the broken twins that it must report
+twins_are_there() {
+  ctest --test-dir "build/$1" -N -R '^twin\..*broken$' | grep '^  Test ' >/dev/null || {
+    echo "No broken twin in build/$1: it is not built with its sanitizer."
+    return 1
+  }
+}

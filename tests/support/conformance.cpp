@@ -78,7 +78,7 @@ void Conformance::SetUp() {
   seed_ = seed() ^ std::hash<std::string>{}(name);
   lock_ = std::make_unique<UserLock>(subject().shares_user_limit ? hold_ : UserLock::Hold::none);
   if (const auto row = row_of(subject()); !row.available) GTEST_SKIP() << "not available here: " << row.why_not;
-  Watchdog::instance().begin(name, under_sanitizer() ? kTestLimit * 4 : kTestLimit);
+  Watchdog::instance().begin(name, under_sanitizer() ? kTestLimit * 2 : kTestLimit);
   scratch_ = std::make_unique<Scratch>();
   endpoint_ = another_endpoint();
 }

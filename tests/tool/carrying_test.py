@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 
+import harness
 from harness import DONE, ToolTest, main
 
 # XXH3-128 of nothing, as xxhsum -H2 prints it.
@@ -17,24 +18,23 @@ LONG_PATIENCE = 600  # seconds, for gigabytes on a busy machine
 class Carrying(ToolTest):
     """Files arrive whole, whatever carries them."""
 
-    def carry_over(self, mechanism, endpoint, size):
-        rows = {row["name"]: row for row in json.loads(self.run_sluice("mechanisms", "--json")[1])}
-        if not rows[mechanism]["built_in"]:
+    def carry_over(self, mechanism, size):
+        if mechanism not in harness.BUILT_IN:
             self.skipTest(f"{mechanism} is not built in")
         content = os.urandom(size)
-        sent, got = self.carry([self.file("real", content)], endpoint=endpoint)
+        sent, got = self.carry([self.file("real", content)], endpoint=self.endpoints[mechanism])
         self.assertEqual((self.into / "real").read_bytes(), content)
         self.assertEqual(sent, got)
         self.assertRegex(sent, r"^[0-9a-f]{32}  real\n$")
 
     def test_a_file_crosses_unix(self):
-        self.carry_over("unix", self.unix, 20_000_001)
+        self.carry_over("unix", 20_000_001)
 
     def test_a_file_crosses_mq(self):
-        self.carry_over("mq", f"mq:/{self.name}", 5_000_001)
+        self.carry_over("mq", 5_000_001)
 
     def test_a_file_crosses_shm(self):
-        self.carry_over("shm", f"shm:{self.name}", 20_000_001)
+        self.carry_over("shm", 20_000_001)
 
     def test_digests_are_those_of_xxhsum(self):
         sent, _ = self.carry([self.file("empty", b"")])
@@ -55,7 +55,7 @@ class Carrying(ToolTest):
         self.assertEqual(len(sent.splitlines()), len(contents))
 
     def test_the_sender_may_start_first(self):
-        sender = self.sluice("send", self.unix, self.file("early", b"bird"))
+        sender = self.sluice("send", self.endpoint, self.file("early", b"bird"))
         receiving = self.receive("--into", self.into)
         self.assert_status(sender.end(), DONE)
         self.assert_status(receiving.end(), DONE)
@@ -68,7 +68,7 @@ class Carrying(ToolTest):
     def test_standard_input_of_unknown_length(self):
         content = os.urandom(700_000)
         receiving = self.receive("--into", self.into)
-        sender = self.sluice("send", self.unix, "--as", "piped.bin", "-", stdin=subprocess.PIPE)
+        sender = self.sluice("send", self.endpoint, "--as", "piped.bin", "-", stdin=subprocess.PIPE)
         for start in range(0, len(content), 100_000):
             sender.process.stdin.write(content[start:start + 100_000])
             sender.process.stdin.flush()
@@ -85,7 +85,7 @@ class Carrying(ToolTest):
     def test_standard_output_gets_the_contents_in_order(self):
         files = [self.file(f"part-{i}", os.urandom(300_000)) for i in range(3)]
         receiving = self.receive("--stdout")
-        self.assert_status(self.run_sluice("send", self.unix, *files), DONE)
+        self.assert_status(self.run_sluice("send", self.endpoint, *files), DONE)
         status, out, err = receiving.end()
         self.assertEqual(status, DONE)
         self.assertEqual(out, b"".join(file.read_bytes() for file in files))
@@ -106,7 +106,7 @@ class Carrying(ToolTest):
             file.truncate(size)
         with open(os.devnull, "wb") as nowhere:
             receiving = self.receive("--stdout", stdout=nowhere)
-            status, out, _ = self.sluice("send", self.unix, "--json", big).end(LONG_PATIENCE)
+            status, out, _ = self.sluice("send", self.endpoint, "--json", big).end(LONG_PATIENCE)
         self.assertEqual((status, receiving.end()[0]), (DONE, DONE))
         self.assertEqual(json.loads(out)["files"][0]["size"], size)
 

@@ -3,6 +3,7 @@
 A test file is a program: FILE SLUICE STRANGER [TEST...]. STRANGER is the peer that says what it is told (stranger.cpp). It
 ends with 77 if everything that was asked for was skipped.
 """
+import json
 import os
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ import unittest
 from pathlib import Path
 
 SLUICE = STRANGER = ""
+BUILT_IN = set()  # names of mechanisms
 PATIENCE = 60  # seconds until a process that should have ended is a failure
 DONE, FAILED, WRONG_USAGE, TIMED_OUT, PEER_DIED = range(5)
 
@@ -75,9 +77,11 @@ class ToolTest(unittest.TestCase):
         runtime = self.folder / "runtime"
         runtime.mkdir(mode=0o700)
         os.environ["SLUICE_RUNTIME_DIR"] = str(runtime)
-        self.unix = f"unix:{self.folder}/meet"
         # Names of message queues and shared memory are the machine's, not the folder's.
         self.name = "tool-" + self.folder.name.removeprefix("sluice-tool-")
+        self.endpoints = {"unix": f"unix:{self.folder}/meet", "shm": f"shm:{self.name}", "mq": f"mq:/{self.name}"}
+        # What is not about a mechanism runs over the first that is built in.
+        self.endpoint = next(endpoint for name, endpoint in self.endpoints.items() if name in BUILT_IN)
         self.running = []
         self.addCleanup(self.end_all)
 
@@ -102,7 +106,7 @@ class ToolTest(unittest.TestCase):
         return self.start(SLUICE, *arguments, **options)
 
     def receive(self, *arguments, endpoint=None, **options):
-        process = self.sluice("receive", endpoint or self.unix, *arguments, **options)
+        process = self.sluice("receive", endpoint or self.endpoint, *arguments, **options)
         process.wait_for("listening on")
         return process
 
@@ -126,7 +130,7 @@ class ToolTest(unittest.TestCase):
     def carry(self, files, sender=(), receiver=(), endpoint=None, **options):
         """Sends files, and asserts that both sides are done: their standard outputs."""
         receiving = self.receive("--into", self.into, *receiver, endpoint=endpoint)
-        sent = self.run_sluice("send", endpoint or self.unix, *sender, *files, **options)
+        sent = self.run_sluice("send", endpoint or self.endpoint, *sender, *files, **options)
         got = receiving.end()
         self.assert_status(sent, DONE)
         self.assert_status(got, DONE)
@@ -135,8 +139,10 @@ class ToolTest(unittest.TestCase):
 
 def main(*cases):
     """Runs the tests of these classes that the command line names, or all."""
-    global SLUICE, STRANGER
+    global SLUICE, STRANGER, BUILT_IN
     SLUICE, STRANGER = sys.argv[1:3]
+    rows = json.loads(subprocess.run([SLUICE, "mechanisms", "--json"], check=True, capture_output=True).stdout)
+    BUILT_IN = {row["name"] for row in rows if row["built_in"]}
     chosen = set(sys.argv[3:])
     loader = unittest.TestLoader()
     suite = unittest.TestSuite()

@@ -20,7 +20,7 @@ class Refusing(ToolTest):
         (self.into / "there").write_bytes(b"old")
         there, other = self.file("there", b"new"), self.file("other", b"fresh")
         receiving = self.receive("--into", self.into)
-        sent = self.run_sluice("send", self.unix, there, other)
+        sent = self.run_sluice("send", self.endpoint, there, other)
         got = receiving.end()
         self.assert_status(sent, FAILED)
         self.assert_status(got, FAILED)
@@ -38,12 +38,12 @@ class Refusing(ToolTest):
         with open(big, "wb") as file:
             file.truncate(1 << 40)  # sparse; at 10 GB/s it would take minutes
         receiving = self.receive("--into", self.into)
-        self.assert_status(self.run_sluice("send", self.unix, big), FAILED)
+        self.assert_status(self.run_sluice("send", self.endpoint, big), FAILED)
         self.assert_status(receiving.end(), FAILED)
 
     def test_a_file_that_appears_meanwhile_is_not_replaced(self):
         receiving = self.receive("--into", self.into)
-        stranger = self.stranger("connect", self.unix, "hello", "receive", "open=raced", "data=mine", "pause", "end", "receive")
+        stranger = self.stranger("connect", self.endpoint, "hello", "receive", "open=raced", "data=mine", "pause", "end", "receive")
         stranger.wait_for("paused")
         (self.into / "raced").write_bytes(b"theirs")
         stranger.process.stdin.write(b"\n")
@@ -59,7 +59,7 @@ class Refusing(ToolTest):
         for name in names:
             with self.subTest(name=name):
                 receiving = self.receive("--into", self.into)
-                sent = self.run_sluice("send", self.unix, "--as", name, harmless)
+                sent = self.run_sluice("send", self.endpoint, "--as", name, harmless)
                 got = receiving.end()
                 self.assert_status(sent, FAILED)
                 self.assert_status(got, FAILED)
@@ -71,7 +71,7 @@ class Refusing(ToolTest):
 
     def test_the_temporary_file_is_private_and_goes(self):
         receiving = self.receive("--into", self.into)
-        stranger = self.stranger("connect", self.unix, "hello", "receive", "open=slow", "data=begun", "zeros=100000", "receive")
+        stranger = self.stranger("connect", self.endpoint, "hello", "receive", "open=slow", "data=begun", "zeros=100000", "receive")
         self.wait_for_temporary()
         temporary = self.received()
         self.assertEqual(len(temporary), 1)
@@ -92,7 +92,7 @@ class Refusing(ToolTest):
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             with self.subTest(signal=number):
                 receiving = self.receive("--into", self.into)
-                stranger = self.stranger("connect", self.unix, "hello", "receive", "open=slow", "data=begun", "receive")
+                stranger = self.stranger("connect", self.endpoint, "hello", "receive", "open=slow", "data=begun", "receive")
                 self.wait_for_temporary()
                 receiving.process.send_signal(number)
                 self.assertEqual(receiving.end()[0], -number)
@@ -103,14 +103,14 @@ class Refusing(ToolTest):
         for lie in ("end=lie", "end=short"):
             with self.subTest(lie=lie):
                 receiving = self.receive("--into", self.into)
-                stranger = self.stranger("connect", self.unix, "hello", "receive", "open=false", "data=content", lie, "receive")
+                stranger = self.stranger("connect", self.endpoint, "hello", "receive", "open=false", "data=content", lie, "receive")
                 self.assertIn(b"refuse 1 4 ", stranger.end()[1])
                 self.assert_status(receiving.end(), FAILED)
                 self.assertEqual(self.received(), [])
 
     def test_an_announced_size_is_not_believed(self):
         receiving = self.receive("--into", self.into)
-        stranger = self.stranger("connect", self.unix, "hello", "receive", "huge=small", "data=abc", "end", "receive")
+        stranger = self.stranger("connect", self.endpoint, "hello", "receive", "huge=small", "data=abc", "end", "receive")
         self.assertIn(b"confirm 1 3 ", stranger.end()[1])
         self.assert_status(receiving.end(), DONE)
         self.assertEqual((self.into / "small").read_bytes(), b"abc")
@@ -133,7 +133,7 @@ class Refusing(ToolTest):
         for name, words in conversations.items():
             with self.subTest(name):
                 receiving = self.receive("--into", self.into)
-                out = self.stranger("connect", self.unix, *words, "receive", "receive").end()[1]
+                out = self.stranger("connect", self.endpoint, *words, "receive", "receive").end()[1]
                 self.assertRegex(out, rb"refuse 0 \d")
                 self.assertIn(b"ended closed", out)
                 self.assert_status(receiving.end(), FAILED)
@@ -152,16 +152,16 @@ class Refusing(ToolTest):
         }
         for name, words in conversations.items():
             with self.subTest(name):
-                stranger = self.stranger("listen", self.unix, *words)
-                sent = self.run_sluice("send", self.unix, file)
+                stranger = self.stranger("listen", self.endpoint, *words)
+                sent = self.run_sluice("send", self.endpoint, file)
                 stranger.end()
                 self.assert_status(sent, FAILED)
                 self.assertEqual(sent[1], b"", "nothing was confirmed")
-                self.assertIn(self.unix, sent[2])
+                self.assertIn(self.endpoint, sent[2])
 
     def test_a_full_disk_is_told_to_the_sender(self):
         receiving = self.receive("--into", self.into, preexec_fn=limit_file_size)
-        sent = self.run_sluice("send", self.unix, self.file("large", os.urandom(3_000_000)), self.file("small", b"fits"))
+        sent = self.run_sluice("send", self.endpoint, self.file("large", os.urandom(3_000_000)), self.file("small", b"fits"))
         self.assert_status(sent, FAILED)
         self.assert_status(receiving.end(), FAILED)
         self.assertIn("File too large", sent[2])
@@ -172,7 +172,7 @@ class Refusing(ToolTest):
         receiving = self.receive("--stdout", stdout=write_end)
         os.close(write_end)
         os.close(read_end)
-        sent = self.run_sluice("send", self.unix, self.file("unread", b"words"))
+        sent = self.run_sluice("send", self.endpoint, self.file("unread", b"words"))
         self.assert_status(sent, FAILED)
         self.assertIn("standard output", sent[2])
         self.assert_status(receiving.end(), FAILED)

@@ -13,16 +13,16 @@ class Failing(ToolTest):
     """Exit status, and sentences that say what to do."""
 
     def test_a_sender_without_receiver_times_out(self):
-        sent = self.run_sluice("send", self.unix, "--timeout", "200ms", self.file("lonely", b""))
+        sent = self.run_sluice("send", self.endpoint, "--timeout", "200ms", self.file("lonely", b""))
         self.assert_status(sent, TIMED_OUT)
-        self.assertIn(self.unix, sent[2])
+        self.assertIn(self.endpoint, sent[2])
 
     def test_a_receiver_without_sender_times_out(self):
         self.assert_status(self.receive("--timeout", "0.2").end(), TIMED_OUT)
 
     def test_a_killed_receiver_is_a_dead_peer(self):
-        stranger = self.stranger("listen", self.unix, "receive", "welcome", "receive", "receive", "die")
-        sent = self.run_sluice("send", self.unix, self.file("first", b"1"), self.file("second", b"2"))
+        stranger = self.stranger("listen", self.endpoint, "receive", "welcome", "receive", "receive", "die")
+        sent = self.run_sluice("send", self.endpoint, self.file("first", b"1"), self.file("second", b"2"))
         stranger.end()
         self.assert_status(sent, PEER_DIED)
         self.assertIn("0 of 2 files were confirmed", sent[2])
@@ -30,7 +30,7 @@ class Failing(ToolTest):
     def test_a_sender_killed_in_the_middle_is_a_dead_peer(self):
         receiving = self.receive("--into", self.into)
         words = ["hello", "receive", "open=first", "data=1", "end", "receive", "file=2", "open=second", "data=2", "die"]
-        self.stranger("connect", self.unix, *words).end()
+        self.stranger("connect", self.endpoint, *words).end()
         got = receiving.end()
         self.assert_status(got, PEER_DIED)
         self.assertIn("1 file was confirmed", got[2])
@@ -38,19 +38,19 @@ class Failing(ToolTest):
 
     def test_a_sender_that_leaves_in_the_middle_has_failed(self):
         receiving = self.receive("--into", self.into)
-        self.stranger("connect", self.unix, "hello", "receive", "open=half", "data=1").end()
+        self.stranger("connect", self.endpoint, "hello", "receive", "open=half", "data=1").end()
         self.assert_status(receiving.end(), FAILED)
         self.assertEqual(self.received(), [])
 
     def test_a_sender_without_files_has_failed(self):
         receiving = self.receive("--into", self.into)
-        self.stranger("connect", self.unix, "hello", "receive").end()
+        self.stranger("connect", self.endpoint, "hello", "receive").end()
         self.assert_status(receiving.end(), FAILED)
 
     def test_a_dropped_file_is_not_kept_and_others_are(self):
         receiving = self.receive("--into", self.into)
         words = ["hello", "receive", "open=half", "data=1", "drop=unreadable", "receive", "file=2", "open=whole", "end", "receive"]
-        out = self.stranger("connect", self.unix, *words).end()[1]
+        out = self.stranger("connect", self.endpoint, *words).end()[1]
         self.assertIn(b"refuse 1 5 ", out)
         self.assertIn(b"confirm 2 0 ", out)
         self.assert_status(receiving.end(), FAILED)
@@ -58,7 +58,7 @@ class Failing(ToolTest):
 
     def test_files_that_can_not_be_read_do_not_stop_the_others(self):
         receiving = self.receive("--into", self.into)
-        sent = self.run_sluice("send", self.unix, self.folder / "missing", self.into, self.file("good", b"1"))
+        sent = self.run_sluice("send", self.endpoint, self.folder / "missing", self.into, self.file("good", b"1"))
         self.assert_status(sent, FAILED)
         self.assertIn("missing: can't open it: No such file", sent[2])
         self.assertIn("it is a folder", sent[2])
@@ -67,23 +67,23 @@ class Failing(ToolTest):
 
     def test_a_live_listener_keeps_its_name(self):
         self.receive("--into", self.into)
-        second = self.run_sluice("receive", self.unix)
+        second = self.run_sluice("receive", self.endpoint)
         self.assert_status(second, FAILED)
-        self.assertIn(self.unix, second[2])
+        self.assertIn(self.endpoint, second[2])
 
     def test_a_missing_folder_is_named(self):
-        got = self.run_sluice("receive", self.unix, "--into", self.folder / "nowhere")
+        got = self.run_sluice("receive", self.endpoint, "--into", self.folder / "nowhere")
         self.assert_status(got, FAILED)
         self.assertIn("nowhere", got[2])
 
     def test_wrong_usage(self):
         file = self.file("file", b"")
-        wrong = [[], ["fly"], ["send"], ["send", self.unix], ["send", self.unix, file, "--fast"],
-                 ["send", self.unix, file, file, "--as", "both"], ["send", self.unix, "-", "-"],
-                 ["send", self.unix, file, "--chunk", "0"], ["send", self.unix, file, "--chunk", "many"],
-                 ["send", self.unix, file, "--timeout", "soon"], ["send", self.unix, file, "--timeout", "-1"],
-                 ["send", "no endpoint", file], ["receive"], ["receive", self.unix, "--stdout", "--into", self.into],
-                 ["receive", self.unix, "--stdout", "--json"], ["receive", "nonsense"], ["mechanisms", "unix"]]
+        wrong = [[], ["fly"], ["send"], ["send", self.endpoint], ["send", self.endpoint, file, "--fast"],
+                 ["send", self.endpoint, file, file, "--as", "both"], ["send", self.endpoint, "-", "-"],
+                 ["send", self.endpoint, file, "--chunk", "0"], ["send", self.endpoint, file, "--chunk", "many"],
+                 ["send", self.endpoint, file, "--timeout", "soon"], ["send", self.endpoint, file, "--timeout", "-1"],
+                 ["send", "no endpoint", file], ["receive"], ["receive", self.endpoint, "--stdout", "--into", self.into],
+                 ["receive", self.endpoint, "--stdout", "--json"], ["receive", "nonsense"], ["mechanisms", "unix"]]
         for arguments in wrong:
             with self.subTest(arguments=arguments):
                 ended = self.run_sluice(*arguments)
@@ -98,9 +98,9 @@ class Failing(ToolTest):
 
     def test_closed_standard_streams_do_no_harm(self):
         file = self.file("file", b"content")
-        receiving = self.start("sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", self.sluice_path(), "receive", self.unix, "--into",
+        receiving = self.start("sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", self.sluice_path(), "receive", self.endpoint, "--into",
                                self.into)
-        sent = self.start("sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", self.sluice_path(), "send", self.unix, file).end()
+        sent = self.start("sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", self.sluice_path(), "send", self.endpoint, file).end()
         # Whole, but its line could not be printed.
         self.assert_status(sent, FAILED)
         self.assert_status(receiving.end(), FAILED)
@@ -114,7 +114,7 @@ class Telling(ToolTest):
         (self.into / "there").write_bytes(b"old")
         receiving = self.receive("--into", self.into, "--json")
         files = [self.file("there", b"new"), self.file("fresh", b"abc"), self.folder / "missing"]
-        status, out, _ = self.run_sluice("send", self.unix, "--json", *files)
+        status, out, _ = self.run_sluice("send", self.endpoint, "--json", *files)
         self.assertEqual(status, FAILED)
         told = json.loads(out)
         self.assertEqual([file["name"] for file in told["files"]], ["there", "fresh", "missing"])
@@ -124,28 +124,28 @@ class Telling(ToolTest):
         self.assertEqual((fresh["size"], len(fresh["digest"]), fresh["error"]), (3, 32, None))
         received = json.loads(receiving.end()[1])
         self.assertEqual(received["files"][1]["digest"], fresh["digest"])
-        self.assertEqual(received["endpoint"], self.unix)
+        self.assertEqual(received["endpoint"], self.endpoint)
 
     def test_json_tells_of_a_failure_too(self):
-        status, out, _ = self.run_sluice("send", self.unix, "--json", "--timeout", "0.1", self.file("x", b""))
+        status, out, _ = self.run_sluice("send", self.endpoint, "--json", "--timeout", "0.1", self.file("x", b""))
         self.assertEqual(status, TIMED_OUT)
-        self.assertIn(self.unix, json.loads(out)["error"])
+        self.assertIn(self.endpoint, json.loads(out)["error"])
 
     def test_quiet_prints_nothing(self):
-        receiving = self.sluice("receive", self.unix, "--quiet", "--into", self.into)
-        self.assertEqual(self.run_sluice("send", self.unix, "--quiet", self.file("hush", b"1")), (DONE, b"", ""))
+        receiving = self.sluice("receive", self.endpoint, "--quiet", "--into", self.into)
+        self.assertEqual(self.run_sluice("send", self.endpoint, "--quiet", self.file("hush", b"1")), (DONE, b"", ""))
         self.assertEqual(receiving.end(), (DONE, b"", ""))
 
     def test_progress_is_shown_when_asked_for(self):
         receiving = self.receive("--into", self.into, "--progress")
-        sent = self.run_sluice("send", self.unix, "--progress", self.file("watched", os.urandom(2_000_000)))
+        sent = self.run_sluice("send", self.endpoint, "--progress", self.file("watched", os.urandom(2_000_000)))
         self.assertRegex(sent[2], r"watched  100%  1.9 MiB of 1.9 MiB  .*/s")
         self.assertRegex(receiving.end()[2], r"watched  100%")
 
     def test_no_progress_is_shown_where_no_terminal_is(self):
         receiving = self.receive("--into", self.into)
-        self.assertEqual(self.run_sluice("send", self.unix, self.file("unwatched", b"1"))[2], "")
-        self.assertEqual(receiving.end()[2], f"listening on {self.unix}\n")
+        self.assertEqual(self.run_sluice("send", self.endpoint, self.file("unwatched", b"1"))[2], "")
+        self.assertEqual(receiving.end()[2], f"listening on {self.endpoint}\n")
 
     def test_mechanisms_has_all_rows(self):
         rows = json.loads(self.run_sluice("mechanisms", "--json")[1])
