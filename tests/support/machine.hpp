@@ -32,9 +32,8 @@ using std::chrono::milliseconds;
 [[nodiscard]] std::uint64_t available_memory();
 
 // Some limits belong to the user, not to the process: all POSIX message queues of a user share RLIMIT_MSGQUEUE (getrlimit(2)).
-// Two checkouts that test at the same time must not disturb
-// each other: ordinary tests hold this lock shared, those that use a limit up hold it exclusively. The kernel drops it with
-// its holder (flock(2)).
+// Two checkouts that test at the same time must not disturb each other: ordinary tests hold this lock shared (other programs by
+// sharing_user_limits), those that use a limit up hold it exclusively. The kernel drops it with its holder (flock(2)).
 class UserLock {
  public:
   enum class Hold { none, shared, exclusive };
