@@ -1,5 +1,6 @@
 #include "core/greeting.hpp"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -68,11 +69,11 @@ Result<void> Greeting::send() {
 
 // ---- in ------------------------------------------------------------------------------------------------------------------
 
-Result<Frame> Greeting::receive_hello() { return receive(kHelloFixedSize, size_of_hello); }
-Result<Frame> Greeting::receive_control() { return receive(kHeaderSize, size_of_control); }
+Result<Frame> Greeting::receive_hello() { return receive(kHelloFixedSize, size_of_hello, Handles::discard); }
+Result<Frame> Greeting::receive_control(Handles handles) { return receive(kHeaderSize, size_of_control, handles); }
 
 // First the fixed part, which says how long the frame is, then exactly the rest.
-Result<Frame> Greeting::receive(std::size_t fixed, SizeOf size_of) {
+Result<Frame> Greeting::receive(std::size_t fixed, SizeOf size_of, Handles handles) {
   if (packets_ != nullptr) {
     auto frame = receive_packet();
     if (!frame) return frame;
@@ -82,21 +83,21 @@ Result<Frame> Greeting::receive(std::size_t fixed, SizeOf size_of) {
     left_ -= *size;
     return frame;
   }
-  if (auto filled = fill(fixed); !filled) return filled.error();
+  if (auto filled = fill(fixed, handles); !filled) return filled.error();
   const auto size = size_of(in_.bytes);
   if (!size) return size.error();
   if (*size > left_) return Error{Errc::protocol_error, Step::hello, 0, 0, 0};
-  if (auto filled = fill(*size); !filled) return filled.error();
+  if (auto filled = fill(*size, handles); !filled) return filled.error();
   left_ -= *size;
   received_ = 0;
   return std::exchange(in_, Frame{});
 }
 
-Result<void> Greeting::fill(std::size_t size) {
+Result<void> Greeting::fill(std::size_t size, Handles handles) {
   if (in_.bytes.size() < size) in_.bytes.resize(size);
   while (received_ < size) {
     const std::span<std::byte> room = std::span{in_.bytes}.subspan(received_, size - received_);
-    const auto read = stream_->read({&room, 1}, &in_.handles);
+    const auto read = stream_->read({&room, 1}, handles == Handles::take ? &in_.handles : nullptr);
     if (!read) return read.error();
     if (*read == 0) return Error{Errc::peer_died, Step::hello, 0, 0, 0};
     if (in_.handles.size() > links::Offer::kMaxHandles) return Error{Errc::protocol_error, Step::hello, 0, 0, 0};

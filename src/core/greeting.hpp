@@ -31,9 +31,12 @@ class Greeting {
   // Sends what is queued. would_block: not all of it could go.
   Result<void> send();
 
-  // The next frame, a hello or a control record. would_block: not all of it is there.
+  // The next frame, a hello or a control record. would_block: not all of it is there. Handles that come with it are taken only
+  // where an offer is awaited that has some: what else comes is discarded by the system, without being opened here. (A
+  // descriptor of a file system in user space makes whoever closes it wait for that: close(2), FUSE_FLUSH.)
+  enum class Handles : std::uint8_t { discard, take };
   Result<Frame> receive_hello();
-  Result<Frame> receive_control();
+  Result<Frame> receive_control(Handles handles);
 
   [[nodiscard]] WaitingPoint waiting_point() const;
 
@@ -45,8 +48,8 @@ class Greeting {
   };
   using SizeOf = Result<std::size_t> (*)(std::span<const std::byte>);
 
-  Result<Frame> receive(std::size_t fixed, SizeOf size_of);
-  Result<void> fill(std::size_t size);
+  Result<Frame> receive(std::size_t fixed, SizeOf size_of, Handles handles);
+  Result<void> fill(std::size_t size, Handles handles);
   Result<Frame> receive_packet();
   Result<std::size_t> send_some(Out& out);
 

@@ -141,7 +141,7 @@ Error Handshake::refuse(const Error& error) {
 }
 
 Result<void> Handshake::take_ready() {
-  const auto frame = greeting_.receive_control();
+  const auto frame = greeting_.receive_control(Greeting::Handles::discard);
   if (!frame) return frame.error();
   const auto control = decode_control(Bytes{frame->bytes}.subspan(kHeaderSize));
   if (!control || control->word != Word::ready) return broken();
@@ -152,7 +152,7 @@ Result<void> Handshake::take_ready() {
 // ---- connecting side -----------------------------------------------------------------------------------------------------
 
 Result<void> Handshake::take_verdict() {
-  auto frame = greeting_.receive_control();
+  auto frame = greeting_.receive_control(meeting_.private_link ? Greeting::Handles::take : Greeting::Handles::discard);
   if (!frame) return frame.error();
   const auto control = decode_control(Bytes{frame->bytes}.subspan(kHeaderSize));
   if (!control) return broken();

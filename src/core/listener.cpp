@@ -64,9 +64,9 @@ Result<std::unique_ptr<Session>> ListenerCore::accept_in_turn(Deadline deadline)
       const auto taken = take_new_clients();
       drop_late_clients();
       if (!ready_.empty()) {
-        auto session = std::make_unique<Session>(std::move(ready_.front()));
-        ready_.pop_front();
-        return session;
+        Established next = std::move(ready_.front());
+        ready_.pop_front();  // first: memory may be refused
+        return std::make_unique<Session>(std::move(next));
       }
       if (!taken) return taken.error();
       if (!half_open_.empty()) wake_up = wake_up.or_earlier(half_open_.front().deadline);
@@ -90,12 +90,12 @@ Result<void> ListenerCore::take_new_clients() {
     auto meeting = acceptor_->accept();
     if (!meeting) {
       if (meeting.error().code == Errc::would_block) return {};
-      // No descriptors left: those who haven't even said hello give theirs back first.
+      // No descriptors left: who has been at it longest gives its own back first.
       if (meeting.error().code != Errc::limit_reached || half_open_.empty()) return meeting.error();
-      drop(half_open_.begin());
+      give_up(half_open_.begin());
       continue;
     }
-    if (half_open_.size() >= kMaxHalfOpen) drop(half_open_.begin());
+    if (half_open_.size() >= kMaxHalfOpen) give_up(half_open_.begin());
     half_open_.push_back({next_key_++,
                           Handshake{Handshake::Role::listening, *std::move(meeting), row_, limits_},
                           Deadline{kHandshakeLimit},
@@ -115,12 +115,19 @@ void ListenerCore::step_ready(std::span<const links::Ready> ready) {
   }
 }
 
-// Moves one handshake on. What goes wrong with it is the client's own business.
-void ListenerCore::step(Client client) {
+// Moves one handshake on; false if that was its end. What goes wrong with it is the client's own business.
+bool ListenerCore::step(Client client) {
   auto established = client->handshake.step();
-  const bool goes_on = !established && established.error().code == Errc::would_block;
+  bool goes_on = !established && established.error().code == Errc::would_block;
   if (established) ready_.push_back(*std::move(established));
-  if (!goes_on || !watch(*client)) drop(client);
+  goes_on = goes_on && watch(*client).has_value();
+  if (!goes_on) drop(client);
+  return goes_on;
+}
+
+// Drops a client, unless it has said everything meanwhile: nobody has looked while no accept() ran.
+void ListenerCore::give_up(Client client) {
+  if (step(client)) drop(client);
 }
 
 Result<void> ListenerCore::watch(HalfOpen& client) {
@@ -145,7 +152,7 @@ void ListenerCore::drop(Client client) {
 }
 
 void ListenerCore::drop_late_clients() {
-  while (!half_open_.empty() && half_open_.front().deadline.has_passed()) drop(half_open_.begin());
+  while (!half_open_.empty() && half_open_.front().deadline.has_passed()) give_up(half_open_.begin());
 }
 
 // ---- the end -------------------------------------------------------------------------------------------------------------

@@ -50,7 +50,8 @@ class ListenerCore {
 
   Result<std::unique_ptr<Session>> accept_in_turn(Deadline deadline);
   Result<void> take_new_clients();
-  void step(Client client);
+  bool step(Client client);
+  void give_up(Client client);
   void step_ready(std::span<const links::Ready> ready);
   void drop(Client client);
   void drop_late_clients();

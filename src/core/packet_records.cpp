@@ -96,7 +96,7 @@ Result<bool> PacketRecords::take_packet(const links::Packet& packet, Incoming& i
   incoming.back = header->back;
   if (header->kind == Kind::control) {
     const auto control = decode_control(payload);
-    if (!control) return protocol_error();
+    if (!control || (assembly_.is_open() && ends_direction(control->word))) return protocol_error();
     incoming.what = Incoming::What::control;
     incoming.control = *control;
     return true;

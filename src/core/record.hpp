@@ -88,6 +88,9 @@ enum class Word : std::uint32_t {
   goodbye_seen = 20,  // I have received your goodbye, and everything before it
 };
 
+// After these no message comes, and so none that has begun may be open.
+[[nodiscard]] constexpr bool ends_direction(Word word) noexcept { return word == Word::finish || word == Word::goodbye; }
+
 struct Control {
   Word word{};
   std::uint32_t number{0};

@@ -146,7 +146,7 @@ Result<Incoming> RingReader::take_record(const RecordHeader& header, std::uint64
   if (header.kind == Kind::control) {
     if (header.length > kMaxControl) return protocol_error();
     const auto control = decode_control(payload);
-    if (!control) return protocol_error();
+    if (!control || (assembly_.is_open() && ends_direction(control->word))) return protocol_error();
     incoming.what = Incoming::What::control;
     incoming.control = *control;
     position_ = end;

@@ -42,10 +42,11 @@ class RingRecords {
   [[nodiscard]] links::Waitable bell() const { return region_->bell(); }
   [[nodiscard]] bool silence() noexcept { return region_->silence(); }
   void announce_incoming() noexcept { reader_->announce(); }
-  void announce_room() noexcept { writer_->announce(false); }
+  void announce_room() noexcept { writer_->announce_room(); }
   void stop_waiting_for_room() noexcept { writer_->stop_waiting(); }
+  [[nodiscard]] bool waits_for_room() const noexcept { return writer_->waits_for_room(); }
   [[nodiscard]] bool is_holding_up() const noexcept { return reader_->is_holding_up(); }
-  void announce_asking() noexcept { writer_->announce(true); }
+  void announce_asking() noexcept { writer_->announce_asking(); }
 
  private:
   std::shared_ptr<links::RegionLink> region_;

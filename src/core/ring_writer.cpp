@@ -68,6 +68,8 @@ Result<void> RingWriter::put_record(const RecordHeader& header, std::span<const 
   }
   fault::point("before-publish");
   position_ = end;
+  // Before the record is there: who takes it must not believe any longer that we wait for room.
+  stop_waiting();
   publish(at, header);
   return {};
 }
@@ -142,23 +144,32 @@ Result<void> RingWriter::note_position(std::uint32_t units) noexcept {
   return {};
 }
 
-void RingWriter::announce(bool asks) noexcept {
+void RingWriter::announce_asking() noexcept {
   // relaxed: ordered by the fence
-  if (asks) {
-    shared(ring_.producer->asks).store(1, std::memory_order_relaxed);
-  } else {
-    shared(ring_.producer->waits).store(1, std::memory_order_relaxed);
-  }
-  // seq_cst fence: pairs with those in RingReader's publish() and note_taken(). Either the consumer sees our word, or we, who
-  // look again after this, see what it has released or taken.
+  shared(ring_.producer->asks).store(1, std::memory_order_relaxed);
+  // seq_cst fence: pairs with the one in RingReader::note_taken(). Either the consumer sees our word, or we, who look again
+  // after this, see what it has taken.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+}
+
+void RingWriter::announce_room() noexcept {
+  waits_for_room_ = true;
+  // relaxed: ordered by the fence
+  const bool is_news = shared(ring_.producer->waits).exchange(1, std::memory_order_relaxed) == 0;
+  // seq_cst fence: pairs with the one in RingHold::publish(). Either the consumer sees our word, or we, who look again after
+  // this, see what it has released.
   std::atomic_thread_fence(std::memory_order_seq_cst);
   // A consumer that sleeps although there is no room holds messages: it is woken to be told so. After the fence that pairs with
-  // the one in RingReader::announce(): either we see that it sleeps, or it sees that we wait.
-  if (!asks) ring_sleeping_consumer();
+  // the one in RingReader::announce(): either we see that it sleeps, or it sees that we wait. Once for each wish: two ends that
+  // both wait for room would wake each other for ever.
+  if (is_news) ring_sleeping_consumer();
 }
 
 void RingWriter::stop_waiting() noexcept {
-  // relaxed: at worst the consumer rings once in vain
+  if (!waits_for_room_) return;
+  waits_for_room_ = false;
+  // relaxed: who takes the record that is published next sees it, by that header's release store; at worst the consumer rings
+  // once in vain
   shared(ring_.producer->waits).store(0, std::memory_order_relaxed);
 }
 

@@ -44,11 +44,13 @@ class RingWriter {
     return shared(ring_.consumer->taken).load(std::memory_order_acquire);
   }
 
-  // Announces that this end is about to sleep until room is released (or, with `asks`, until messages are taken). The caller
-  // must look again afterwards, and only then sleep.
-  void announce(bool asks) noexcept;
-  // Takes back the announcement for room.
+  // Announce that this end is about to sleep until room is released, or until messages are taken. The caller must look again
+  // afterwards, and only then sleep.
+  void announce_room() noexcept;
+  void announce_asking() noexcept;
+  // Takes back the announcement for room; so does each record that is put. Whoever still waits for room announces it again.
   void stop_waiting() noexcept;
+  [[nodiscard]] bool waits_for_room() const noexcept { return waits_for_room_; }
 
  private:
   Result<void> put_record(const RecordHeader& header, std::span<const Bytes> payload, std::size_t kept_free);
@@ -70,6 +72,7 @@ class RingWriter {
   std::uint64_t released_{0};  // up to where the peer has let go
   std::size_t lap_;            // bytes of a lap that may be used: the capacity, or less where memory has run out
   std::size_t backed_{kFirstStretch};
+  bool waits_for_room_{false};                 // announced, and not taken back
   std::atomic<std::uint64_t> piggybacked_{0};  // a release position with kFresh, or 0
   std::vector<Bytes> places_;                  // scratch
 };

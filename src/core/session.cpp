@@ -47,10 +47,15 @@ Wants Session::wants_of(Side side) {
   }
   if (side != Side::sending) return {.incoming = true, .room = move_out};
   const bool is_flush = flush_target_.load(std::memory_order_relaxed) != 0;
+  // seq_cst: said before the look at the receiving place and at what is read ahead. A receiving call changes these and then
+  // looks at this (Call): one of the two sees the other.
+  sender_is_deaf_.store(true, std::memory_order_seq_cst);
   const bool hears = is_flush || hears_alone();
   const std::lock_guard lock(in_mutex_);
   const bool has_room_ahead = ahead_.size() < kAheadMessages && ahead_bytes_ < kAheadBytes;
-  return {.incoming = hears && has_room_ahead, .room = move_out || !is_flush, .taken = is_flush};
+  const bool listens = hears && has_room_ahead;
+  if (listens) sender_is_deaf_.store(false, std::memory_order_relaxed);  // relaxed: at worst a wake-up in vain
+  return {.incoming = listens, .room = move_out || !is_flush, .taken = is_flush};
 }
 
 // Whether the peer has said goodbye and still waits for our answer, which may be stuck behind a link that is full.
@@ -63,24 +68,49 @@ bool Session::owes_answer() {
   const std::lock_guard lock(out_mutex_);
   if (!out_work_.load(std::memory_order_acquire)) return false;
   const auto moved = move_locked();
-  return !moved && moved.error().code == Errc::would_block && !is_peer_gone();
+  return is_would_block(moved) && !is_peer_gone();
 }
 
 // A deadline that passes while the answer to a goodbye is still owed: the end itself is known.
 Error Session::late(Side side, const Error& error) const {
   if (side == Side::closing) return error;
-  return (side == Side::sending ? outgoing_end() : incoming_end()).value_or(error);
+  return (side == Side::sending ? outgoing_end() : ended()).value_or(error);
 }
 
 void Session::announce(Side side) {
-  if (traits_.shape == Shape::region) records_->announce(wants_of(side));
+  if (traits_.shape != Shape::region) return;
+  const Wants wants = wants_of(side);
+  const std::lock_guard lock(out_mutex_);
+  sleeps_for_room_[static_cast<std::size_t>(side)] = false;
+  records_->announce(wants);
 }
 
-// A peer that holds messages is not told any longer that it keeps us waiting.
-void Session::stop_waiting_for_room() {
+// Whether this side may sleep until it is rung: not if a record that went out meanwhile has taken its announcement back.
+bool Session::may_sleep(Side side) {
+  if (traits_.shape != Shape::region) return true;
+  const bool wants_room = wants_of(side).room;
   const std::lock_guard lock(out_mutex_);
-  if (records_ && records_->ring() != nullptr && !out_work_.load(std::memory_order_acquire))
-    records_->ring()->stop_waiting_for_room();
+  if (wants_room && !records_->ring()->waits_for_room()) return false;
+  sleeps_for_room_[static_cast<std::size_t>(side)] = wants_room;
+  return true;
+}
+
+// A record went out, and took the announcement back: others that wait for room have to announce it again.
+void Session::wake_who_waits_for_room_locked() {
+  const auto* ring = records_->ring();
+  if (ring == nullptr || ring->waits_for_room()) return;
+  for (const auto side : kSides)
+    if (std::exchange(sleeps_for_room_[static_cast<std::size_t>(side)], false)) wake(side);
+}
+
+// A call leaves: a peer that holds messages is not told any longer that it keeps us waiting, unless somebody else does.
+void Session::stop_waiting_for_room(Side side) {
+  if (traits_.shape != Shape::region) return;
+  const std::lock_guard lock(out_mutex_);
+  if (!records_) return;
+  sleeps_for_room_[static_cast<std::size_t>(side)] = false;
+  const bool is_waited_for = std::ranges::find(sleeps_for_room_, true) != sleeps_for_room_.end();
+  if (!is_waited_for && !out_work_.load(std::memory_order_acquire)) records_->ring()->stop_waiting_for_room();
 }
 
 Result<Woken> Session::sleep_once(Side side, Deadline deadline) {

@@ -63,7 +63,7 @@ class Session {
   [[nodiscard]] const Traits& traits() const noexcept { return traits_; }
   [[nodiscard]] const Peer& peer() const noexcept { return peer_; }
   [[nodiscard]] Statistics statistics();
-  // Ends the channel at both sides with this error; it is returned.
+  // Ends both directions of this end with this error; it is returned. The peer hears no goodbye.
   Error fail(const Error& error);
 
  private:
@@ -81,7 +81,9 @@ class Session {
   [[nodiscard]] bool owes_answer();
   [[nodiscard]] Error late(Side side, const Error& error) const;
   void announce(Side side);
-  void stop_waiting_for_room();
+  [[nodiscard]] bool may_sleep(Side side);
+  void stop_waiting_for_room(Side side);
+  void wake_who_waits_for_room_locked();
   [[nodiscard]] WaitingPlace& place(Side side) noexcept { return places_[static_cast<std::size_t>(side)]; }
   void wake(Side side) noexcept { place(side).wake(); }
   void wake_all() noexcept;
@@ -119,7 +121,7 @@ class Session {
   // The end (session_end.cpp).
   Result<void> try_close();
   Result<void> put_goodbye();
-  void discard_incoming();
+  [[nodiscard]] bool discard_incoming();
   void wait_for_calls_to_leave();
   void cut();
   Error end_incoming(const Error& error);
@@ -145,6 +147,7 @@ class Session {
   std::optional<std::uint64_t> asked_peer_;  // what we asked last
   bool finish_put_{false};
   bool goodbye_put_{false};
+  std::array<bool, kSides.size()> sleeps_for_room_{};  // … in a ring, where room is announced
 
   mutable std::mutex in_mutex_;
   std::deque<Message> ahead_;  // read before anybody asked for them (flush), or too large for receive_into()
@@ -154,7 +157,6 @@ class Session {
   mutable std::mutex end_mutex_;  // innermost
   std::optional<Error> incoming_end_;
   std::optional<Error> outgoing_end_;
-  bool peer_finished_{false};
   bool peer_said_goodbye_{false};
   bool goodbye_answered_{false};
 
@@ -164,6 +166,7 @@ class Session {
   std::atomic<bool> goodbye_seen_due_{false};
   std::atomic<std::uint32_t> taken_{0};         // messages handed to the caller, modulo 2^32: what headers carry back
   std::atomic<std::uint64_t> flush_target_{0};  // what a flush of the sending side waits for; 0: none runs
+  std::atomic<bool> sender_is_deaf_{false};     // it sleeps without listening: somebody receives, or enough is read ahead
 
   std::atomic<bool> closing_{false};
   std::atomic<bool> severed_{false};  // the tether has told

@@ -77,7 +77,7 @@ void Session::wait_for_calls_to_leave() {
 
 Result<void> Session::try_close() {
   const auto said = put_goodbye();
-  discard_incoming();
+  const bool has_heard_all = discard_incoming();
   move_out();  // the answer to a goodbye
   {
     const std::lock_guard lock(end_mutex_);
@@ -85,6 +85,7 @@ Result<void> Session::try_close() {
     // Of two that close at the same time, each has to hear the other's goodbye; one that has gone already needs none.
     const bool has_room_to_come = !said && said.error().code == Errc::would_block && !severed_.load(std::memory_order_acquire);
     if (peer_said_goodbye_) return has_room_to_come ? Result<void>{would_block()} : Result<void>{};
+    if (!has_heard_all) return would_block();  // its goodbye may be among it
     if (outgoing_end_) return *outgoing_end_;
   }
   if (said || said.error().code == Errc::would_block) return would_block();
@@ -95,6 +96,8 @@ Result<void> Session::try_close() {
 Result<void> Session::put_goodbye() {
   const std::lock_guard lock(out_mutex_);
   if (goodbye_put_) return {};
+  // An end that was not orderly, half-way through a message perhaps, is not made to look like one.
+  if (const auto end = outgoing_end(); end && end->code != Errc::closed) return *end;
   if (auto moved = move_locked(); !moved) return moved;
   if (auto put = put_control_locked(Word::goodbye, 0); !put) return put;
   goodbye_put_ = true;
@@ -102,15 +105,17 @@ Result<void> Session::put_goodbye() {
   return {};
 }
 
-void Session::discard_incoming() {
+// False: there may be more.
+bool Session::discard_incoming() {
   constexpr int kMessagesPerTry = 1024;  // a peer that goes on sending doesn't keep us from our deadline
   const std::lock_guard lock(in_mutex_);
   ahead_.clear();
   ahead_bytes_ = 0;
   for (int i = 0; i < kMessagesPerTry; ++i) {
-    if (!take_message_locked()) return;
+    if (!take_message_locked()) return true;
   }
-  wake(Side::closing);  // there is more: close() doesn't sleep over it
+  wake(Side::closing);  // close() doesn't sleep over it
+  return false;
 }
 
 // Lets go of link and tether. Nobody is in a call any more, and later ones see closing_ first.

@@ -76,7 +76,8 @@ Result<Message> Session::next_message_locked() {
     ahead_bytes_ -= message.bytes().size();
     return message;
   }
-  if (const auto end = incoming_end()) return *end;
+  // After a finish there is no message to come, but control records are.
+  if (const auto end = incoming_end(); end && outgoing_end()) return *end;
   return take_message_locked();
 }
 
@@ -120,12 +121,9 @@ Result<void> Session::take_control_locked(const Control& control) {
       return {};
     case Word::taken:
       return {};  // the header has said it
-    case Word::finish: {
+    case Word::finish:
       end_incoming({Errc::closed, Step::receive, 0, 0, 0});
-      const std::lock_guard lock(end_mutex_);
-      peer_finished_ = true;
       return {};
-    }
     case Word::goodbye: {
       {
         const std::lock_guard lock(end_mutex_);

@@ -13,13 +13,28 @@ Result<void> Session::send(std::span<const Bytes> parts, Deadline deadline) {
     return Error{Errc::too_large, Step::send, 0, static_cast<std::int64_t>(message.size()),
                  static_cast<std::int64_t>(max_outgoing_)};
   }
+  bool is_kept = false;
+  const auto keep = [&] {
+    is_kept = true;
+    return keep_tail(message);
+  };
   auto sent = wait_for(Side::sending, Step::send, deadline, [&] {
     auto tried = try_send(message);
-    if (!tried && tried.error().code == Errc::would_block) look_for_words();
+    if (is_would_block(tried)) look_for_words();
+    // Closed half-way: what has begun goes to its end all the same, for control records pass only between records.
+    if (!tried && tried.error().code == Errc::closed && message.started() && !is_kept) {
+      if (auto kept = keep(); !kept) return kept;
+    }
     return tried;
   });
   // Once a byte of it went out the message is accepted, whatever ended the wait; unless the channel itself has ended.
-  if (!sent && message.started() && !outgoing_end()) sent = keep_tail(message);
+  if (!sent && message.started()) {
+    if (const auto end = outgoing_end()) {
+      sent = at_step(Step::send, Result<void>{*end});
+    } else {
+      sent = is_kept ? Result<void>{} : keep();
+    }
+  }
   if (sent) {
     messages_sent_.fetch_add(1, std::memory_order_relaxed);  // relaxed: a counter
     bytes_sent_.fetch_add(message.size(), std::memory_order_relaxed);
@@ -56,6 +71,7 @@ Result<void> Session::put_locked(Outgoing& message) {
       if (!moved && (tail_.present() || moved.error().code != Errc::would_block)) return moved;
     }
     const auto put = records_->put(message, taken_.load(std::memory_order_relaxed));  // relaxed: an old count is no error
+    wake_who_waits_for_room_locked();
     if (!put) return put.error();
     if (*put) return {};
     fault::point("between-records");
@@ -69,6 +85,7 @@ Result<void> Session::move_locked() {
   auto moved = move_control_locked();
   while (tail_.present() && (moved || moved.error().code == Errc::would_block)) {  // would_block in the middle of a record, too
     const auto put = records_->put(tail_.outgoing(), taken_.load(std::memory_order_relaxed));
+    wake_who_waits_for_room_locked();
     if (!put) {
       moved = put.error();
       break;
@@ -103,6 +120,7 @@ Result<void> Session::move_control_locked() {
 
 Result<void> Session::put_control_locked(Word word, std::uint32_t number) {
   auto put = records_->put_control({.word = word, .number = number}, taken_.load(std::memory_order_acquire));
+  wake_who_waits_for_room_locked();
   if (put && !records_->move_rest()) out_work_.store(true, std::memory_order_seq_cst);
   return put;
 }
@@ -116,11 +134,18 @@ void Session::look_for_words() {
 
 bool Session::hears_alone() const { return !places_[static_cast<std::size_t>(Side::receiving)].is_busy() || incoming_end(); }
 
-// Moves what can be moved now; a link that has ended shows itself to the next send or receive.
+// Moves what can be moved now.
 void Session::move_out() {
   if (!out_work_.load(std::memory_order_acquire)) return;
   const std::lock_guard lock(out_mutex_);
-  (void)move_locked();
+  const auto moved = move_locked();
+  if (moved || moved.error().code == Errc::would_block) return;
+  // Nobody reads any more. What the peer said before is still to be heard, and was it a goodbye: receive() and settle() see.
+  if (moved.error().code == Errc::peer_died) {
+    severed_.store(true, std::memory_order_release);  // pairs with the acquire in is_peer_gone()
+  } else {
+    end_both(moved.error());
+  }
 }
 
 // Copies what is left of an accepted message; whoever calls next moves it on.

@@ -27,6 +27,9 @@ class Session::Call {
   ~Call() {
     if (!entered_) return;
     session_.place(side_).leave();
+    // A sender that left it to this call to hear the peer does so itself now.
+    if (side_ == Side::receiving && session_.sender_is_deaf_.exchange(false, std::memory_order_seq_cst))
+      session_.wake(Side::sending);
     if (session_.closing_.load(std::memory_order_seq_cst) && side_ != Side::closing) session_.wake(Side::closing);
   }
   // Why the call may not be made, if so.
@@ -63,14 +66,14 @@ auto Session::wait_for(Side side, Step step, Deadline deadline, Attempt try_it) 
   };
   auto result = attempt();
   if (!is_would_block(result)) return at_step(step, std::move(result));
-  if (deadline.is_now()) return late(side, {Errc::would_block, step, 0, 0, 0});
+  if (deadline.is_now()) return Error{Errc::would_block, step, 0, 0, 0};
   if (spin(attempt, deadline, result)) return at_step(step, std::move(result));
   if (auto ready = place(side).start_waiting(*tether_); !ready) return ready.error();
   {
     const WaitingPlace::Stay stay{place(side)};
     result = sleep_between(side, step, deadline, attempt);
   }
-  if (side != Side::receiving) stop_waiting_for_room();
+  stop_waiting_for_room(side);
   // What this call leaves undone another one that waits has to take over.
   if (out_work_.load(std::memory_order_acquire)) wake_all();
   return at_step(step, std::move(result));
@@ -84,6 +87,7 @@ auto Session::sleep_between(Side side, Step step, Deadline deadline, Attempt& at
     if (!is_would_block(result)) return result;
     if (place(side).take_interrupt()) return Error{Errc::interrupted, step, 0, 0, 0};
     if (deadline.has_passed()) return late(side, {Errc::timed_out, step, 0, 0, 0});
+    if (!may_sleep(side)) continue;
     if (auto woken = sleep_once(side, deadline); !woken) return woken.error();
   }
 }
@@ -96,10 +100,11 @@ bool Session::spin(Attempt& attempt, Deadline deadline, decltype(std::declval<At
   constexpr int kLooksPerClock = 16;
   constexpr int kPatience = 4;  // spins in vain, one after the other, before it becomes rare
   constexpr int kSeldom = 64;   // … and then one of so many waits spins
+  constexpr auto one_more = [](int vain) { return vain < kPatience + kSeldom ? vain + 1 : kPatience + 1; };
   if (traits_.shape != Shape::region || processors_ < 2) return false;
   const int vain = vain_spins_.load(std::memory_order_relaxed);  // relaxed: a hint
-  if (vain >= kPatience && vain % kSeldom != 0) {
-    vain_spins_.store(vain + 1, std::memory_order_relaxed);
+  if (vain >= kPatience && (vain - kPatience) % kSeldom != 0) {
+    vain_spins_.store(one_more(vain), std::memory_order_relaxed);
     return false;
   }
   const auto end = deadline.or_earlier(Deadline{kSpin});
@@ -112,7 +117,7 @@ bool Session::spin(Attempt& attempt, Deadline deadline, decltype(std::declval<At
       }
     }
   } while (!end.has_passed());
-  vain_spins_.store(vain + 1, std::memory_order_relaxed);
+  vain_spins_.store(one_more(vain), std::memory_order_relaxed);
   return false;
 }
 

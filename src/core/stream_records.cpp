@@ -134,7 +134,7 @@ Result<bool> StreamRecords::begin_incoming() {
 Result<Incoming> StreamRecords::take_control() {
   if (buffered() < record_->left) return would_block();
   const auto control = decode_control({buffer_.data() + buffer_begin_, record_->left});
-  if (!control) return protocol_error();
+  if (!control || (assembly_.is_open() && ends_direction(control->word))) return protocol_error();
   Incoming incoming;
   incoming.what = Incoming::What::control;
   incoming.back = record_->header.back;

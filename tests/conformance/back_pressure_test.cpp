@@ -50,7 +50,9 @@ TEST_P(BackPressure, OfAStoppedPeerBoundsTheSender) {
   note("accepted_mebibytes", accepted);
   note("sender_grew_kibibytes", (after > before ? after - before : 0) / 1024);
   // Under a sanitizer its shadow memory grows, too.
-  if (!under_sanitizer()) EXPECT_LT(after, before + bound_of(pair.channel.traits(), kSize));
+  if (!under_sanitizer()) {
+    EXPECT_LT(after, before + bound_of(pair.channel.traits(), kSize));
+  }
   // A peer that is merely stopped is not dead.
   EXPECT_FALSE(pair.channel.ended());
   EXPECT_CODE(pair.channel.receive(50ms), Errc::timed_out);

@@ -1,6 +1,7 @@
 // The session's own rules, over inproc in all its shapes: what a reading of the code once found wrong, and what two processes
 // are not needed for.
 #include <gtest/gtest.h>
+#include <time.h>
 
 #include <atomic>
 #include <cctype>
@@ -133,6 +134,76 @@ TEST_P(Session, FinishThatAFlushReadsWakesTheReceiver) {
   flushing.join();
 }
 
+// After its finish a peer may still ask, or say goodbye: whoever receives hears it, however often it was told `closed` already.
+TEST_P(Session, APeerThatHasFinishedIsStillHeard) {
+  auto ends = connect_ends(GetParam());
+  ASSERT_TRUE(ends.first.send(sluice::as_bytes("last"), kPatience));
+  ASSERT_TRUE(ends.first.finish(kPatience));
+  ASSERT_TRUE(ends.second.receive(kPatience));
+  const auto end = ends.second.receive(kPatience);
+  ASSERT_FALSE(end);
+  ASSERT_EQ(end.error().code, Errc::closed);
+  std::atomic<bool> is_over{false};
+  std::thread receiving([&] {
+    while (!is_over) (void)ends.second.receive(1ms);
+  });
+  EXPECT_TRUE(ends.first.flush(kPatience));
+  EXPECT_TRUE(ends.first.close(kPatience));
+  is_over = true;
+  receiving.join();
+}
+
+// The peer's goodbye lies behind more messages than one try of close() discards.
+TEST_P(Session, CloseFindsAGoodbyeBehindManyMessages) {
+  auto ends = connect_ends(GetParam());
+  constexpr int kMost = 20'000;
+  for (int sent = 0; sent < kMost && ends.first.send(sluice::as_bytes("left"), Deadline::now()); ++sent) {
+  }
+  std::thread closing([&] { EXPECT_TRUE(ends.first.close(kPatience)); });
+  EXPECT_TRUE(ends.second.close(kPatience));
+  closing.join();
+}
+
+TEST_P(Session, FlushEndsWhenThePeerHasSentMuchAndClosed) {
+  auto ends = connect_ends(GetParam());
+  ASSERT_TRUE(ends.first.send(sluice::as_bytes("unread"), kPatience));
+  for (int sent = 0; sent < 100 && ends.second.send(sluice::as_bytes("more"), Deadline::now()); ++sent) {
+  }
+  {
+    const Channel gone = std::move(ends.second);
+  }
+  const auto flushed = ends.first.flush(kPatience);
+  ASSERT_FALSE(flushed);
+  EXPECT_TRUE(flushed.error().code == Errc::closed || flushed.error().code == Errc::peer_died) << describe(flushed.error());
+}
+
+// What one thread is told must not run ahead of what it has not received yet.
+TEST_P(Session, NoEndIsToldBeforeTheMessagesInFrontOfIt) {
+  for (int round = 0; round < 50; ++round) {
+    auto ends = connect_ends(GetParam());
+    std::thread sending([&] {
+      while (ends.first.send(sluice::as_bytes("x"), 1ms)) {
+      }
+      (void)ends.first.flush(1ms);
+    });
+    int received = 0;
+    std::thread receiving([&] {
+      while (true) {
+        const auto message = ends.first.receive(Deadline::now());
+        if (message) ++received;
+        if (!message && message.error().code != Errc::would_block) return;
+      }
+    });
+    int sent = 0;
+    while (sent < 3 && ends.second.send(sluice::as_bytes("y"), kPatience)) ++sent;
+    const auto closed = ends.second.close(kPatience);
+    EXPECT_TRUE(closed) << describe(closed.error());
+    receiving.join();
+    sending.join();
+    ASSERT_EQ(received, sent);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Shapes, Session,
                          testing::Values("?link=region", "?link=stream", "?link=packets", "?link=stream&chop=1",
                                          "?link=packets&packet=512&depth=2", "?link=packets&deliver=foreign"),
@@ -176,6 +247,54 @@ TEST(SessionRing, PositionsPassTheRangeOfTheirNumbers) {
     ASSERT_TRUE(ends.first.send(bytes, kPatience)) << "message " << i;
   }
   receiving.join();
+}
+
+// Two ends that hold what they received, and both wait for room: they wake each other once, not for ever.
+TEST(SessionRing, TwoBlockedSendersSleep) {
+  if (sluice::links::find_mechanism("inproc") == nullptr) GTEST_SKIP() << "inproc is not built in";
+  auto ends = connect_ends("?link=region&capacity=64K");
+  const std::vector<std::byte> bytes(30'000);
+  const auto fill = [&](Channel& channel) {
+    while (channel.send(bytes, Deadline::now())) {
+    }
+    EXPECT_EQ(channel.send(bytes, 300ms).error().code, Errc::timed_out);
+  };
+  timespec before{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
+  std::thread other([&] { fill(ends.second); });
+  fill(ends.first);
+  other.join();
+  timespec after{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
+  const double used =
+      static_cast<double>(after.tv_sec - before.tv_sec) + 1e-9 * static_cast<double>(after.tv_nsec - before.tv_nsec);
+  EXPECT_LT(used, 0.15) << "seconds of processor time, for two sleeps of 0.3 s";
+}
+
+// The sender's tail has gone: who still holds a message is not told that it keeps anybody waiting.
+TEST(SessionRing, HeldIsNotToldWhenNobodyWaitsForRoomAnyLonger) {
+  if (sluice::links::find_mechanism("inproc") == nullptr) GTEST_SKIP() << "inproc is not built in";
+  auto ends = connect_ends("?link=region&capacity=64K");
+  const std::vector<std::byte> front(30'000);
+  const std::vector<std::byte> small(100);
+  const std::vector<std::byte> big(40'000);
+  ASSERT_TRUE(ends.first.send(front, kPatience));
+  ASSERT_TRUE(ends.first.send(small, kPatience));
+  ASSERT_TRUE(ends.first.send(big, 50ms));  // leaves a tail
+  std::thread waiting([&] { (void)ends.first.receive(kPatience); });
+  auto first = ends.second.receive(kPatience);
+  ASSERT_TRUE(first);
+  {
+    const auto let_go = *std::move(first);
+  }
+  const auto kept = ends.second.receive(kPatience);
+  ASSERT_TRUE(kept);
+  ASSERT_TRUE(ends.second.receive(kPatience));
+  const auto nothing = ends.second.receive(100ms);
+  ASSERT_FALSE(nothing);
+  EXPECT_EQ(nothing.error().code, Errc::timed_out) << describe(nothing.error());
+  ASSERT_TRUE(ends.second.send(small, kPatience));
+  waiting.join();
 }
 
 TEST(SessionRing, StatisticsTellWhatTheRingSaysWasTaken) {

@@ -78,9 +78,9 @@ TEST(RingRecords, RoomAndCountsAreInTheConsumersLine) {
   EXPECT_EQ(to_hex(ring.at(512, 12)), to_hex(hex("02 00 00 00 | 01 00 00 00 | 00 00 00 00"))) << "16 bytes are released";
   ring.reader.announce();
   EXPECT_EQ(to_hex(ring.at(520, 4)), to_hex(hex("01 00 00 00")));
-  ring.writer.announce(false);
+  ring.writer.announce_room();
   EXPECT_EQ(to_hex(ring.at(640, 8)), to_hex(hex("01 00 00 00 | 00 00 00 00")));
-  ring.writer.announce(true);
+  ring.writer.announce_asking();
   EXPECT_EQ(to_hex(ring.at(640, 8)), to_hex(hex("01 00 00 00 | 01 00 00 00")));
 }
 
@@ -92,7 +92,7 @@ TEST(RingRecords, OnlyAPeerThatAnnouncedIsRung) {
   ASSERT_TRUE(ring.put(as_bytes("b")));
   ASSERT_TRUE(ring.put(as_bytes("c")));
   EXPECT_EQ(ring.connecting->rings, 1U);
-  ring.writer.announce(false);
+  ring.writer.announce_room();
   ASSERT_TRUE(ring.reader.take());
   EXPECT_EQ(ring.listening->rings, 1U);
 }

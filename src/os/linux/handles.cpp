@@ -18,12 +18,14 @@ int number(const links::Descriptor& descriptor) noexcept { return static_cast<in
 }  // namespace
 
 bool is_shared_memory(const links::Descriptor& handle, std::size_t size) {
+  // First what no file system is asked for: only memory files can have seals (fcntl(2), F_GET_SEALS). A descriptor of a file
+  // system in user space would make the next calls wait for it.
+  if (::fcntl(number(handle), F_GET_SEALS) < 0) return false;
   struct stat status{};
   struct statfs system{};
   if (::fstat(number(handle), &status) != 0 || ::fstatfs(number(handle), &system) != 0) return false;
   return S_ISREG(status.st_mode) && status.st_size >= 0 && static_cast<std::size_t>(status.st_size) == size &&
-         (system.f_type == TMPFS_MAGIC || system.f_type == RAMFS_MAGIC) &&
-         (::fcntl(number(handle), F_GETFL) & O_ACCMODE) == O_RDWR;
+         system.f_type == TMPFS_MAGIC && (::fcntl(number(handle), F_GETFL) & O_ACCMODE) == O_RDWR;
 }
 
 bool set_nonblocking(const links::Descriptor& handle) noexcept {
