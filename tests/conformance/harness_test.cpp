@@ -8,7 +8,9 @@
 
 #include "asleep.hpp"
 #include "conformance.hpp"
+#include "path.hpp"
 #include "results.hpp"
+#include "system_calls.hpp"
 
 namespace sluice_test {
 namespace {
@@ -63,7 +65,11 @@ TEST_P(HarnessTest, ReportsALeakedDescriptorOfThePeer) {
   auto& peer = start_peer();
   if (!peer.is_own_process()) return;
   collect_leftovers_ = &found;
-  EXPECT_DONE(peer.call("leak-descriptor"));
+  // Opened without close-on-exec: a program that is executed sees it, too.
+  const Reply leaked = peer.call("leak-descriptor");
+  EXPECT_DONE(leaked);
+  const Reply listed = peer.call("exec-and-list");
+  EXPECT_NE(listed.text("descriptors").find(";" + leaked.text("descriptor") + ":/dev/null;"), std::string::npos) << listed;
   Conformance::TearDown();
   ASSERT_EQ(found.size(), 1U);
   EXPECT_NE(found[0].find("/dev/null"), std::string::npos) << found[0];
@@ -89,6 +95,76 @@ TEST_P(HarnessTest, ReportsAProcessThatWakesUp) {
   EXPECT_EQ(under_thread_sanitizer() ? "" : what_is_awake({peer.pid()}), "");
   EXPECT_DONE(peer.call("be-busy"));
   EXPECT_NE(what_wakes_up({peer.pid()}), "");
+}
+
+TEST_P(HarnessTest, ReportsAWaitThatHasATimeOut) {
+  auto& peer = start_peer();
+  if (!peer.is_own_process() || under_thread_sanitizer()) return;
+  EXPECT_EQ(what_is_awake({peer.pid()}), "");
+  EXPECT_DONE(peer.call("wait-with-limit"));
+  // It doesn't run, so who only watches sees nothing: it is the call that tells.
+  constexpr auto kLookedFor = 300ms;
+  EXPECT_NE(what_is_awake({peer.pid()}, kLookedFor).find("has a time-out"), std::string::npos);
+  EXPECT_EQ(what_wakes_up({peer.pid()}), "");
+}
+
+TEST_P(HarnessTest, ReportsMemoryThatGrows) {
+  auto& peer = start_peer();
+  if (!peer.is_own_process()) return;
+  constexpr std::uint64_t kMebibyte = std::uint64_t{1} << 20;
+  const auto before = resident_bytes(peer.pid());
+  EXPECT_GT(before, 0U);
+  EXPECT_DONE(peer.call("hold-memory bytes=" + std::to_string(64 * kMebibyte)));
+  EXPECT_GE(resident_bytes(peer.pid()), before + 63 * kMebibyte);  // the kernel counts in batches
+  peer.kill();
+  ASSERT_TRUE(wait_for_end(peer.process().pidfd(), patience()));
+  EXPECT_THROW((void)resident_bytes(peer.pid()), std::runtime_error);
+}
+
+// A broken twin of the proof of paths: payload that goes through a pipe besides the mechanism.
+TEST_P(HarnessTest, ReportsPayloadThatGoesElsewhere) {
+  if (stays_in_one_process() || under_sanitizer()) return;
+  if (const auto why = why_no_trace(); !why.empty()) GTEST_SKIP() << why;
+  constexpr std::uint64_t kPayload = 200'000;
+  for (const bool strays : {false, true}) {
+    const std::string log = scratch().folder() + "/trace.lock";  // the name of a file that may stay
+    Peer::Start start;
+    start.below = below_trace(log);
+    auto& peer = start_peer(start);
+    auto shape = sluice::Shape::stream;
+    {
+      auto pair = meet(peer, PeerDoes::connect);
+      shape = pair.channel.traits().shape;
+      const auto receiving = peer.start("receive size=" + std::to_string(kPayload));
+      send(pair.channel, stream({kPayload}), 0, 1);
+      EXPECT_DONE(peer.finish(receiving));
+      const auto sending = peer.start("send size=" + std::to_string(kPayload));
+      receive(pair.channel, stream({kPayload}), 0, 1);
+      EXPECT_DONE(peer.finish(sending));
+      if (strays) {
+        EXPECT_DONE(peer.call("copy-through-pipe bytes=1048576"));
+      }
+    }
+    ASSERT_EQ(peer.end(), 0);
+    const auto faults = faults_of_path(read_trace(log, Process::kControl), shape, kPayload);
+    std::string all;
+    for (const auto& fault : faults) all += fault + "\n";
+    EXPECT_EQ(faults.size(), strays ? 1U : 0U) << all;
+    EXPECT_EQ(all.starts_with("elsewhere:"), strays) << all;
+    EXPECT_EQ(all.find("write on pipe: 1048576 bytes") != all.npos, strays) << all;
+    EXPECT_EQ(all.find("read on pipe: 1048576 bytes") != all.npos, strays) << all;
+  }
+}
+
+TEST_P(HarnessTest, ReportsATraceThatShowsNothing) {
+  constexpr std::uint64_t kPayload = 200'000;
+  const std::string log = scratch().folder() + "/trace.lock";
+  for (const char* text : {"", "42 something else\n", "42 sendmsg(3<socket:[1]>, 0x7f) = -1 EPIPE (Broken pipe)\n"}) {
+    std::ofstream(log) << text;
+    const auto moved = read_trace(log, Process::kControl);
+    for (const auto shape : {sluice::Shape::stream, sluice::Shape::packets, sluice::Shape::region})
+      EXPECT_FALSE(faults_of_path(moved, shape, kPayload).empty()) << text;
+  }
 }
 
 TEST_P(HarnessTest, ReportsAPeerThatIsGone) {

@@ -1,13 +1,49 @@
 // Promise 5: after close the peer still receives everything that was sent, then closed; finish ends one direction.
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <functional>
+
 #include "conformance.hpp"
 
 namespace sluice_test {
 namespace {
 
+constexpr std::size_t kFilling = 10'000;  // bytes of each message with which a channel is filled
+const std::string kOfFilling = " size=" + std::to_string(kFilling);
+
+// How many messages each end has sent.
+struct Filled {
+  std::uint64_t ours{0};
+  std::uint64_t peers{0};
+};
+
 class OrderlyClose : public Conformance {
  protected:
   OrderlyClose() : Conformance(5) {}
   [[nodiscard]] std::string sends_few() const { return "send size=300 count=" + std::to_string(few()); }
+
+  // Fills both directions. An end that waits for room reads ahead, a bounded part, and so makes room for the other: both send
+  // at the same time, and again, until neither gets another message in.
+  Filled fill_both(Pair& pair) {
+    Filled filled;
+    for (bool grows = true; grows;) {
+      const Filled before = filled;
+      const auto filling =
+          pair.peer->start("send deadline=50 count=1000000 first=" + std::to_string(filled.peers) + kOfFilling);
+      while (stream({kFilling}).send(pair.channel, filled.ours, kAWhile)) ++filled.ours;
+      const Reply sent = pair.peer->finish(filling);
+      EXPECT_FAILED(sent, Errc::timed_out);
+      filled.peers += sent.number("sent");
+      grows = !HasFailure() && (filled.ours > before.ours || filled.peers > before.peers);
+    }
+    EXPECT_GT(filled.ours, 0U);
+    EXPECT_GT(filled.peers, 0U);
+    return filled;
+  }
+
+  static constexpr auto kAWhile = 50ms;  // a link with a helper thread makes room a little later
 };
 INSTANTIATE_TEST_SUITE_P(Promise5, OrderlyClose, testing::ValuesIn(subjects()), label_of);
 
@@ -106,6 +142,61 @@ TEST_P(OrderlyClose, TwoAtOnceBothSucceed) {
   }
 }
 
+TEST_P(OrderlyClose, OfBothAtOnceWithBothDirectionsFull) {
+  for (const auto what : {PeerDoes::connect, PeerDoes::listen}) {
+    auto pair = meet(what);
+    const Filled filled = fill_both(pair);
+    note("ours", filled.ours);
+    note("peers", filled.peers);
+    // Neither receives: an end in close discards what arrives, and so makes room for the other's goodbye.
+    const auto closing = pair.peer->start("close deadline=10000");
+    EXPECT_OK(pair.channel.close(soon()));
+    EXPECT_DONE(pair.peer->finish(closing));
+    EXPECT_CODE(pair.channel.receive(Deadline::now()), Errc::closed);
+  }
+}
+
+TEST_P(OrderlyClose, OfOneEndWithBothDirectionsFullWhileTheOtherDrains) {
+  for (const auto what : {PeerDoes::connect, PeerDoes::listen}) {
+    {
+      auto pair = meet(what);
+      const Filled filled = fill_both(pair);
+      const auto draining = pair.peer->start("receive all=1 deadline=10000" + kOfFilling);
+      EXPECT_OK(pair.channel.close(soon()));
+      const Reply drained = pair.peer->finish(draining);
+      EXPECT_EQ(drained.number("received"), filled.ours);
+      EXPECT_EQ(drained.text("code"), "closed") << drained;
+      EXPECT_DONE(pair.peer->call("destroy"));  // its part of a limit that all peers share
+    }
+    auto pair = meet(what);  // and the other way round
+    const Filled filled = fill_both(pair);
+    const auto closing = pair.peer->start("close deadline=10000");
+    receive(pair.channel, stream({kFilling}), 0, filled.peers);
+    EXPECT_CODE(pair.channel.receive(soon()), Errc::closed);
+    EXPECT_DONE(pair.peer->finish(closing));
+  }
+}
+
+TEST_P(OrderlyClose, FinishWithUnreadInputAndBothDirectionsFull) {
+  for (const auto what : {PeerDoes::connect, PeerDoes::listen}) {
+    auto pair = meet(what);
+    const Filled filled = fill_both(pair);
+    // It may need room, which the draining peer makes; what we have not read stays where it is.
+    const auto draining = pair.peer->start("receive all=1 deadline=10000" + kOfFilling);
+    EXPECT_OK(pair.channel.finish(soon()));
+    const Reply drained = pair.peer->finish(draining);
+    EXPECT_EQ(drained.number("received"), filled.ours);
+    EXPECT_EQ(drained.text("code"), "closed") << drained;
+    EXPECT_CODE(pair.channel.send({}, soon()), Errc::misuse);
+    // The other direction is as it was: full, with every message in it, and the peer goes on sending.
+    const auto sending = pair.peer->start("send count=20 first=" + std::to_string(filled.peers) + kOfFilling);
+    receive(pair.channel, stream({kFilling}), 0, filled.peers + 20);
+    EXPECT_DONE(pair.peer->finish(sending));
+    EXPECT_DONE(pair.peer->call("finish deadline=5000"));
+    EXPECT_CODE(pair.channel.receive(soon()), Errc::closed);
+  }
+}
+
 TEST_P(OrderlyClose, ByTheDestructor) {
   auto& peer = start_peer();
   {
@@ -142,16 +233,77 @@ TEST_P(OrderlyClose, AnEndWithoutGoodbyeIsADeath) {
   EXPECT_EQ(received.text("code"), "peer_died") << received;
 }
 
+// Sends until that fails: a link with a helper thread may have made some room after the channel was full.
+std::string code_of_last_send(Channel& channel) {
+  const std::vector<std::byte> bytes(kFilling);
+  sluice::Result<void> sent;
+  while (sent) sent = channel.send(bytes);
+  return code_of(sent);
+}
+
+// Each call that waits, on a channel that is full and receives nothing.
+struct WaitingCall {
+  const char* name;
+  bool needs_room;  // where a link keeps room for control records it returns at once
+  std::function<std::string(Channel&)> call;
+};
+
+const std::vector<WaitingCall>& waiting_calls() {
+  static const std::vector<WaitingCall> all{
+      {"receive", false, [](Channel& channel) { return code_of(channel.receive()); }},
+      {"receive_into", false,
+       [](Channel& channel) {
+         std::vector<std::byte> room(kFilling);
+         return code_of(channel.receive_into(room));
+       }},
+      {"send", false, &code_of_last_send},
+      {"flush", false, [](Channel& channel) { return code_of(channel.flush()); }},
+      {"finish", true, [](Channel& channel) { return code_of(channel.finish()); }},
+  };
+  return all;
+}
+
+// Waits until that thread of ours sits in a wait without a time-out, or has `returned`.
+void wait_for_wait(const std::atomic<pid_t>& thread, const std::atomic<bool>& returned) {
+  const auto waits = [&] {
+    return std::ranges::any_of(threads_of(getpid()),
+                               [&](const ThreadState& state) { return state.id == thread && state.waits_without_limit; });
+  };
+  const auto until = Clock::now() + patience();
+  while (!returned && !waits() && Clock::now() < until) std::this_thread::sleep_for(1ms);
+}
+
 TEST_P(OrderlyClose, FromAnotherThreadWakesEveryCall) {
+  for (const auto& waiting : waiting_calls()) {
+    SCOPED_TRACE(waiting.name);
+    auto pair = meet();
+    fill_up(pair.channel, stream({kFilling}));
+    std::atomic<pid_t> thread{0};
+    std::atomic<bool> returned{false};
+    std::string code;
+    std::thread caller([&] {
+      thread = gettid();
+      code = waiting.call(pair.channel);
+      returned = true;
+    });
+    wait_for_wait(thread, returned);
+    EXPECT_TRUE(waiting.needs_room || !returned) << code;  // nobody but close ends the wait
+    (void)pair.channel.close(100ms);                       // the peer makes no call: what it has is not what this is about
+    caller.join();
+    if (!waiting.needs_room || code != "ok") {
+      EXPECT_EQ(code, "closed");
+    }
+    EXPECT_DONE(pair.peer->call("destroy"));  // its part of a limit that all peers share
+  }
+}
+
+// The same for all of them at once: one that sends and one that receives, the most that may wait on one end.
+TEST_P(OrderlyClose, FromAThirdThreadWakesBothSides) {
   auto pair = meet();
+  fill_up(pair.channel, stream({kFilling}));
   std::thread receiver([&] { EXPECT_CODE(pair.channel.receive(), Errc::closed); });
-  std::thread sender([&] {
-    const std::vector<std::byte> bytes(100'000);
-    sluice::Result<void> sent;
-    while (sent) sent = pair.channel.send(bytes);  // nobody receives: one of them waits
-    EXPECT_CODE(sent, Errc::closed);
-  });
-  std::this_thread::sleep_for(100ms);  // both wait by then, in all likelihood; closing before must do as well
+  std::thread sender([&] { EXPECT_EQ(code_of_last_send(pair.channel), "closed"); });
+  std::this_thread::sleep_for(50ms);  // both wait by then, in all likelihood; closing before must do as well
   (void)pair.channel.close(100ms);
   receiver.join();
   sender.join();

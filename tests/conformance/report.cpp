@@ -2,6 +2,7 @@
 //
 // Puts the results of all test programs together: one cell for each promise and subject, written to OUTPUT
 // (conformance.json). Fails if a cell is missing, if a test failed, or if one was skipped and doesn't stand in EXPECTED.
+// `--subjects` alone prints the subjects, for those who prepare results (report_can_fail.cmake).
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
@@ -93,6 +94,10 @@ void write(const std::string& path, const std::vector<Cell>& cells) {
 }  // namespace
 
 int main(int count, char** words) {
+  if (count == 2 && std::string(words[1]) == "--subjects") {
+    for (const auto& subject : subjects()) std::printf("%s\n", subject.label.c_str());
+    return 0;
+  }
   if (count != 4) {
     std::fprintf(stderr, "usage: sluice-conformance-report RESULTS-FOLDER EXPECTED OUTPUT\n");
     return 2;

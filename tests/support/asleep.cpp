@@ -5,7 +5,6 @@
 #include <map>
 #include <thread>
 
-#include "machine.hpp"
 #include "process.hpp"
 
 namespace sluice_test {
@@ -39,8 +38,8 @@ std::string what_wakes_up(const std::vector<pid_t>& processes) {
   return before.size() == after.size() ? "" : "a thread ended";
 }
 
-std::string what_is_awake(const std::vector<pid_t>& processes) {
-  const auto until = Clock::now() + patience();
+std::string what_is_awake(const std::vector<pid_t>& processes, milliseconds limit) {
+  const auto until = Clock::now() + limit;
   while (true) {
     std::string awake;
     for (const auto& [id, thread] : others(processes))

@@ -16,6 +16,7 @@
 #include <fstream>
 #include <iterator>
 #include <sstream>
+#include <stdexcept>
 #include <system_error>
 
 namespace sluice_test {
@@ -166,8 +167,11 @@ std::string status_field(pid_t pid, const std::string& name) {
 }
 
 std::uint64_t resident_bytes(pid_t pid) {
-  constexpr std::uint64_t kKibibyte = 1024;  // the field counts in KiB
-  return std::strtoull(status_field(pid, "VmRSS").c_str(), nullptr, 10) * kKibibyte;
+  constexpr std::uint64_t kKibibyte = 1024;              // the field counts in KiB
+  const std::string field = status_field(pid, "VmRSS");  // a zombie has none
+  // Not 0: nothing would ever have grown.
+  if (field.empty()) throw std::runtime_error("the memory of process " + std::to_string(pid) + " can't be read");
+  return std::strtoull(field.c_str(), nullptr, 10) * kKibibyte;
 }
 
 std::map<int, std::string> descriptors_of(pid_t pid) {

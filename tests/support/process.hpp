@@ -49,6 +49,7 @@ void end_with_parent();
 // When a process has ended: the time at which its pidfd became readable, or nothing after `wait`.
 [[nodiscard]] std::optional<Clock::time_point> wait_for_end(int pidfd, milliseconds wait);
 
+// Throws std::runtime_error if it can't be read: a process that isn't there has not kept its memory small.
 [[nodiscard]] std::uint64_t resident_bytes(pid_t pid);
 // Open descriptors and what they refer to; without the one that reads the folder.
 [[nodiscard]] std::map<int, std::string> descriptors_of(pid_t pid);

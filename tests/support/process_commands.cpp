@@ -4,18 +4,23 @@
 //   mark-descriptors        remembers what is open now            leaked-descriptors   what is open besides
 //   fork-and-sleep          a child that lives on (at most 60 s): child=PID
 //   use-in-child            a forked child uses the channel, and drops it: what each call answered, what it inherited=
-//   exec-and-list           a child by fork and exec, with whatever it inherits: descriptors=
+//   exec-and-list           a child by posix_spawn, with whatever it inherits: descriptors=
 //   connect-as uid= [allow=1]   a child that becomes that user and connects: connect=CODE
 //   listen-as uid= [allow=1]    the same, listening until it is killed (at most 60 s): child=PID listen=CODE
 //   hold-memory bytes=      touches that much                     signals              caught= ignored= blocked=
 //   points                  NAME=COUNT …                          arm-point name= count= signal=
-//   leak-descriptor, be-busy   for the harness's own tests        exit [code=]         without destructors
+//   exit [code=]            without destructors
+//   leak-descriptor, be-busy, wait-with-limit (a thread in a poll of 60 s), copy-through-pipe bytes=   for the harness's own
+//   tests
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
+#include <spawn.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <map>
@@ -77,6 +82,20 @@ Words fork_and_sleep(Interpreter& interpreter, const Words&, const Progress&) {
   return answer;
 }
 
+// What a child that holds the other end writes, until it ends; its wait status besides.
+Words words_of_child(pid_t child, int end) {
+  std::string text;
+  std::array<char, 4096> room{};
+  ssize_t got = 0;
+  while ((got = read(end, room.data(), room.size())) > 0) text.append(room.data(), static_cast<std::size_t>(got));
+  close(end);
+  int status = 0;
+  waitpid(child, &status, 0);
+  Words answer(text);
+  answer.set("status", static_cast<std::uint64_t>(status));
+  return answer;
+}
+
 // Runs `in_child` in a forked child; what it wrote, as words.
 template <class Work>
 Words from_child(Work in_child) {
@@ -90,16 +109,7 @@ Words from_child(Work in_child) {
     _exit(0);
   }
   close(ends[1]);
-  std::string text;
-  std::array<char, 4096> room{};
-  ssize_t got = 0;
-  while ((got = read(ends[0], room.data(), room.size())) > 0) text.append(room.data(), static_cast<std::size_t>(got));
-  close(ends[0]);
-  int status = 0;
-  waitpid(child, &status, 0);
-  Words answer(text);
-  answer.set("status", static_cast<std::uint64_t>(status));
-  return answer;
+  return words_of_child(child, ends[0]);
 }
 
 std::string code_of(const auto& result) { return result ? "ok" : std::string(sluice::name(result.error().code)); }
@@ -131,12 +141,26 @@ Words use_in_child(Interpreter& interpreter, const Words& words, const Progress&
   });
 }
 
+// Not by fork(): its handlers close the library's descriptors in the child, and would hide one that lacks close-on-exec. None
+// of them runs in posix_spawn(3) (glibc's is clone(2) with CLONE_VFORK; pthread_atfork(3) is about fork alone).
 Words exec_and_list(Interpreter&, const Words&, const Progress&) {
-  const std::string program = program_folder() + "/sluice-test-peer";
-  return from_child([&](int out) {
-    dup2(out, STDOUT_FILENO);
-    execl(program.c_str(), program.c_str(), "list-descriptors", "-", "0", static_cast<char*>(nullptr));
-  });
+  std::array<int, 2> ends{};
+  if (pipe2(ends.data(), O_CLOEXEC) != 0) throw Failure{"pipe", {}};
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+  std::string program = program_folder() + "/sluice-test-peer";
+  std::array<std::string, 3> words{"list-descriptors", "-", "0"};
+  std::array<char*, 5> arguments{program.data(), words[0].data(), words[1].data(), words[2].data(), nullptr};
+  pid_t child = -1;
+  const int error = posix_spawn(&child, program.c_str(), &actions, nullptr, arguments.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  close(ends[1]);
+  if (error != 0) {
+    close(ends[0]);
+    throw Failure{"posix_spawn", {}};
+  }
+  return words_of_child(child, ends[0]);
 }
 
 void become(const Words& words) {
@@ -229,6 +253,30 @@ Words be_busy(Interpreter&, const Words&, const Progress&) {
   return {};
 }
 
+Words wait_with_limit(Interpreter&, const Words&, const Progress&) {
+  // What a wait looks like that wakes up only once in a while: too rarely for who just watches.
+  std::thread([] {
+    constexpr int kMinute = 60'000;
+    while (true) (void)poll(nullptr, 0, kMinute);
+  }).detach();
+  return {};
+}
+
+Words copy_through_pipe(Interpreter&, const Words& words, const Progress&) {
+  // What payload looks like that goes past the mechanism. A part at a time, which a pipe holds.
+  std::array<int, 2> ends{};
+  if (pipe2(ends.data(), O_CLOEXEC) != 0) throw Failure{"pipe", {}};
+  std::array<char, 4096> room{};
+  for (std::uint64_t left = words.number("bytes"); left > 0;) {
+    const ssize_t wrote = write(ends[1], room.data(), std::min<std::uint64_t>(left, room.size()));
+    if (wrote <= 0 || read(ends[0], room.data(), static_cast<std::size_t>(wrote)) != wrote) throw Failure{"copy", {}};
+    left -= static_cast<std::uint64_t>(wrote);
+  }
+  close(ends[0]);
+  close(ends[1]);
+  return {};
+}
+
 Words exit_now(Interpreter&, const Words& words, const Progress&) { _exit(static_cast<int>(words.number("code"))); }
 
 Interpreter::Command in_own_process(Interpreter::Command command) {
@@ -255,6 +303,8 @@ const CommandTable& process_commands() {
       {"arm-point", in_own_process(arm_point)},
       {"leak-descriptor", in_own_process(leak_descriptor)},
       {"be-busy", in_own_process(be_busy)},
+      {"wait-with-limit", in_own_process(wait_with_limit)},
+      {"copy-through-pipe", in_own_process(copy_through_pipe)},
       {"exit", in_own_process(exit_now)},
   };
   return table;

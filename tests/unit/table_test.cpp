@@ -1,6 +1,7 @@
 // The table of mechanisms: its rows are consistent, and the build has read them as the compiler does.
 #include "links/mechanism.hpp"
 
+#include <filesystem>
 #include <set>
 #include <sstream>
 #include <string>
@@ -55,6 +56,23 @@ TEST(TableOfMechanisms, FactoriesBelongToRowsOfThisSystem) {
     EXPECT_FALSE(mechanism->probe_where("x1").empty()) << row.name;
   }
   EXPECT_EQ(find_mechanism("no-such-mechanism"), nullptr);
+}
+
+// No mechanism falls out of the build unnoticed: what is written, and belongs to this system, has a factory.
+TEST(TableOfMechanisms, EveryWrittenMechanismOfThisSystemIsBuiltIn) {
+  const std::filesystem::path folder = SLUICE_MECHANISMS_FOLDER;
+  ASSERT_TRUE(std::filesystem::exists(folder / "table.cpp")) << folder;
+  for (const Row& row : table()) {
+    const bool is_written = std::filesystem::exists(folder / (std::string{row.name} + ".cpp"));
+    const bool is_ours = words(row.systems).contains(std::string{this_system()});
+    EXPECT_EQ(find_mechanism(row.name) != nullptr, is_written && is_ours) << row.name;
+  }
+  // And what is written has a row: NAME.cpp by its name, NAME_part.cpp by what stands before the underscore.
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const std::string stem = entry.path().stem().string();
+    if (stem == "table" || entry.path().extension() != ".cpp") continue;
+    EXPECT_NE(find_row(stem.substr(0, stem.find('_'))), nullptr) << entry.path();
+  }
 }
 
 }  // namespace
