@@ -48,7 +48,7 @@ struct Tally {
   std::vector<microseconds> noticed;
   std::vector<microseconds> reconnected;
   std::map<std::string, std::uint64_t> points;  // of the last whole round: name, passings
-  microseconds usual{0};                        // duration of a whole round
+  microseconds usual{0};                        // duration of a whole exchange
 };
 
 struct Phase {
@@ -104,7 +104,7 @@ std::string run_round(const Subject& subject, Tally& tally, Random& random) {
   ++tally.rounds;
   tally.messages += outcome.received + outcome.sent;
   if (!outcome.points.empty()) tally.points = outcome.points;
-  if (!outcome.killed) tally.usual = std::max(tally.usual, outcome.took);
+  if (!outcome.killed) tally.usual = std::max(tally.usual, outcome.exchange_took);
   if (outcome.killed) {
     ++(plan.kill_after ? tally.kills_at_random : tally.kills_at_points);
     tally.reconnected.push_back(std::chrono::duration_cast<microseconds>(Clock::now() - started));
