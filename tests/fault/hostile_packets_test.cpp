@@ -2,6 +2,7 @@
 // handles the first is the queue that the connecting side receives from, the second the one that it sends to.
 #include <mqueue.h>
 
+#include <algorithm>
 #include <functional>
 
 #include "hostile.hpp"
@@ -26,9 +27,18 @@ class RawQueue {
     timespec until{};
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += 2;
-    static constexpr char kNothing = 0;  // mq_send wants an address, of nothing as well
-    const char* bytes = packet.empty() ? &kNothing : reinterpret_cast<const char*>(packet.data());
-    return mq_timedsend(queue_, bytes, packet.size(), 0, &until) == 0;
+    return send_until(packet, until);
+  }
+  // The same, if there is room now.
+  bool send_now(std::span<const std::byte> packet) { return send_until(packet, {}); }
+  // A record of the wire, in a packet of its own.
+  bool send(const Wire& record, std::uint32_t number) { return send(packet_of(record, number)); }
+  static std::vector<std::byte> packet_of(const Wire& record, std::uint32_t number) {
+    constexpr std::size_t kHeader = 8;
+    auto bytes = record.bytes();
+    const auto numbered = Wire{}.u32(number);
+    bytes.insert(bytes.begin() + kHeader, numbered.bytes().begin(), numbered.bytes().end());
+    return bytes;
   }
   // A packet: header, number, payload.
   bool send(std::uint64_t header, std::uint32_t number, std::size_t payload) {
@@ -44,6 +54,12 @@ class RawQueue {
   }
 
  private:
+  bool send_until(std::span<const std::byte> packet, const timespec& until) {
+    static constexpr char kNothing = 0;  // mq_send wants an address, of nothing as well
+    const char* bytes = packet.empty() ? &kNothing : reinterpret_cast<const char*>(packet.data());
+    return mq_timedsend(queue_, bytes, packet.size(), 0, &until) == 0;
+  }
+
   mqd_t queue_;
 };
 
@@ -104,6 +120,85 @@ TEST_P(HostilePackets, BrokenPackets) {
     expect_protocol_error(victim);
   }
   note("attacks", attacks.size());
+  expect_unharmed(victim, memory);
+}
+
+// Words out of their time: whatever the victim makes of them, no message comes of it, and nothing hangs.
+TEST_P(HostilePackets, WordsOutOfTheirTime) {
+  auto& victim = listening_victim();
+  const std::uint64_t memory = resident_bytes(victim.pid());
+  const auto data = Wire{}.u64(raw_header(RawKind::data, 10)).zeros(10);
+  const auto piece = Wire{}.u64(raw_header(RawKind::piece, 10)).zeros(10);
+  const std::vector<Wire> sequences[] = {
+      {piece, raw_control(word::kGoodbye)}, {raw_control(word::kFinish), data},
+      {raw_control(word::kGoodbye), data},  {raw_control(word::kFinish), raw_control(word::kFinish)},
+      {raw_control(word::kGoodbyeSeen)},    {raw_control(word::kTaken)},
+  };
+  for (const auto& sequence : sequences) {
+    auto connected = connect_rightly(victim);
+    RawQueue queue(connected.offer);
+    const auto receiving = victim.start("receive all=1 deadline=200");
+    std::uint32_t number = 0;
+    for (const auto& said : sequence) ASSERT_TRUE(queue.send(said, number++));
+    const Reply received = victim.finish(receiving);
+    EXPECT_EQ(received.number("received"), 0U) << received;
+    EXPECT_NE(received.code, "no_answer");
+    EXPECT_NE(received.code, "wrong_content") << received;
+    EXPECT_DONE(victim.call("destroy"));
+  }
+  expect_unharmed(victim, memory);
+}
+
+TEST_P(HostilePackets, RandomPackets) {
+  auto& victim = listening_victim(kSmallLimitOption);
+  const std::uint64_t memory = resident_bytes(victim.pid());
+  Random random(test_seed());
+  const std::uint64_t rounds = scaled(60, 20);
+  for (std::uint64_t round = 0; round < rounds; ++round) {
+    auto connected = connect_rightly(victim);
+    RawQueue queue(connected.offer);
+    const auto receiving = victim.start("receive all=1 deadline=5000");
+    // Most begin rightly, so that what comes behind is looked at as well; the victim stops taking once something is wrong.
+    std::uint32_t number = 0;
+    for (std::uint64_t packets = 1 + random.below(12); packets > 0 && !victim.has_answered(receiving); --packets) {
+      const auto length = static_cast<std::uint32_t>(random.below(std::min<std::size_t>(3000, queue.largest_payload())));
+      const std::size_t payload = random.below(8) != 0 ? length : random.below(queue.largest_payload());
+      const auto kind = static_cast<RawKind>(random.below(4) != 0 ? 1 + random.below(3) : random.below(8));
+      auto record =
+          Wire{}.u64(raw_header(kind, length, static_cast<std::uint32_t>(random.below(2)))).random(payload, random.next());
+      if (random.below(8) == 0) record = Wire{}.random(8 + random.below(queue.largest_payload()), random.next());
+      // Whether there is room is the victim's affair: one that has ended the channel makes none.
+      (void)queue.send_now(
+          RawQueue::packet_of(record, random.below(16) != 0 ? number++ : static_cast<std::uint32_t>(random.next())));
+    }
+    connected.socket.close();
+    const Reply received = victim.finish(receiving);
+    const bool ended = received.done || received.code == "protocol_error" || received.code == "wrong_content";
+    EXPECT_TRUE(ended) << received;
+    EXPECT_DONE(victim.call("destroy"));
+    ASSERT_FALSE(HasFailure());
+  }
+  note("rounds", rounds);
+  expect_unharmed(victim, memory);
+}
+
+TEST_P(HostilePackets, EndlessControlPacketsDontHoldACallBeyondItsDeadline) {
+  auto& victim = listening_victim();
+  auto connected = connect_rightly(victim);
+  RawQueue queue(connected.offer);
+  const std::uint64_t memory = resident_bytes(victim.pid());
+  std::uint32_t packets = 0;
+  const auto started = Clock::now();
+  const auto receiving = victim.start("receive deadline=300");
+  while (!victim.has_answered(receiving) && Clock::now() - started < patience()) {
+    if (queue.send_now(RawQueue::packet_of(raw_control(word::kAsk), packets))) ++packets;
+  }
+  EXPECT_FAILED(victim.finish(receiving), Errc::timed_out);
+  EXPECT_LT(Clock::now() - started, 300ms + patience() / 2);
+  note("packets", packets);
+  EXPECT_GT(packets, 20U);                                    // twice what a queue holds
+  expect_grown_less(victim, memory, std::uint64_t{8} << 20);  // answers must not pile up
+  EXPECT_DONE(victim.call("destroy"));
   expect_unharmed(victim, memory);
 }
 

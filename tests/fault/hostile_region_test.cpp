@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstring>
 #include <functional>
 
 #include "hostile.hpp"
@@ -23,6 +24,7 @@ class RawRegion {
  public:
   static constexpr std::size_t kHead = 65'536;
   static constexpr std::size_t kConsumerLine = 512;        // of ring 0, read by the victim (the listener's side)
+  static constexpr std::size_t kRecord = 24;               // of control, with its header
   static constexpr std::size_t kSecondConsumerLine = 768;  // of ring 1, which the victim writes
 
   explicit RawRegion(const RawOffer& offer)
@@ -39,11 +41,40 @@ class RawRegion {
   void store32(std::size_t offset, std::uint32_t value) {
     std::atomic_ref(*reinterpret_cast<std::uint32_t*>(memory_ + offset)).store(value, std::memory_order_release);
   }
+  [[nodiscard]] std::uint32_t load32(std::size_t offset) const {
+    return std::atomic_ref(*reinterpret_cast<std::uint32_t*>(memory_ + offset)).load(std::memory_order_acquire);
+  }
   // A header in the ring that the victim reads.
   void header(std::size_t offset, std::uint64_t value) { store(kHead + offset, value); }
   void ring() {
     const char one = 1;
     (void)send(bell_, &one, sizeof(one), MSG_NOSIGNAL | MSG_DONTWAIT);
+  }
+  // Writes control records round the ring that the victim reads, as far as it has released room, at most kAtOnce: how many.
+  // Nothing but their number is wrong.
+  std::size_t flood() {
+    constexpr std::size_t kAtOnce = 4096;
+    constexpr std::size_t kUnit = 8;
+    const auto ahead = load32(kConsumerLine) - static_cast<std::uint32_t>(released_ / kUnit);
+    released_ += std::uint64_t{ahead} * kUnit;
+    std::size_t written = 0;
+    // The record, the rest of a lap that it doesn't fit into, and the header behind it have to find room.
+    while (written < kAtOnce && position_ + 3 * kRecord - released_ <= capacity_) {
+      const std::size_t offset = position_ % capacity_;
+      if (offset + kRecord + kUnit > capacity_) {
+        header(0, 0);
+        header(offset, raw_header(RawKind::filler, 0));
+        position_ += capacity_ - offset;
+        continue;
+      }
+      const auto ask = raw_control(word::kAsk).bytes();
+      std::memcpy(memory_ + kHead + offset + kUnit, ask.data() + kUnit, ask.size() - kUnit);
+      header(offset + kRecord, 0);
+      header(offset, load_u64(ask, 0));
+      position_ += kRecord;
+      ++written;
+    }
+    return written;
   }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
@@ -53,6 +84,8 @@ class RawRegion {
   std::size_t capacity_;
   int bell_;
   std::byte* memory_;
+  std::uint64_t position_{0};  // of flood()
+  std::uint64_t released_{0};
 };
 
 struct RegionAttack {
@@ -157,17 +190,26 @@ TEST_P(HostileRegion, ARingThatIsScribbledOverAllTheTime) {
 TEST_P(HostileRegion, EndlessDoorbellsAndRecordsDontHoldACallBeyondItsDeadline) {
   auto& victim = listening_victim();
   const std::uint64_t memory = resident_bytes(victim.pid());
-  {
+  for (const bool with_records : {false, true}) {
     auto connected = connect_rightly(victim);
     RawRegion region(connected.offer);
+    std::uint64_t records = 0;
     const auto started = Clock::now();
     const auto receiving = victim.start("receive deadline=300");
-    while (!victim.has_answered(receiving) && Clock::now() - started < patience()) region.ring();
+    while (!victim.has_answered(receiving) && Clock::now() - started < patience()) {
+      if (with_records) records += region.flood();
+      region.ring();
+    }
     EXPECT_FAILED(victim.finish(receiving), Errc::timed_out);
     EXPECT_LT(Clock::now() - started, 300ms + patience() / 2);
+    if (with_records) {
+      note("records", records);
+      EXPECT_GT(records * RawRegion::kRecord, region.capacity());  // more than lie in the ring at once: the victim took them
+    }
     EXPECT_DONE(victim.call("destroy"));
   }
-  expect_unharmed(victim, memory);
+  // The ring itself may have become memory of the victim.
+  expect_unharmed(victim, memory, std::uint64_t{16} << 20);
 }
 
 }  // namespace

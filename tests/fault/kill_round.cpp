@@ -6,6 +6,8 @@
 #include <atomic>
 #include <thread>
 
+#include "shared_count.hpp"
+
 namespace sluice_test {
 namespace {
 
@@ -13,17 +15,17 @@ using std::chrono::duration_cast;
 using std::chrono::microseconds;
 constexpr auto kGlance = 5ms;  // between two looks at whether the peer still lives
 
-constexpr std::uint64_t kToPeer = 1;  // streams
-constexpr std::uint64_t kFromPeer = 2;
+constexpr std::uint64_t kStreamToPeer = 1;
 
-// Watches the peer's process: kills it when it is time, and records when the kernel had let go of it.
+// Records when the kernel had let go of the peer's process.
 class Watcher {
  public:
-  Watcher(Peer& peer, std::optional<microseconds> kill_after) : peer_(peer), thread_([this, kill_after] { run(kill_after); }) {}
-  ~Watcher() { join(); }
-  void join() {
+  explicit Watcher(Peer& peer) : peer_(peer), thread_([this] { run(); }) {}
+  Watcher(const Watcher&) = delete;
+  Watcher& operator=(const Watcher&) = delete;
+  ~Watcher() {
     stop_ = true;
-    if (thread_.joinable()) thread_.join();
+    thread_.join();
   }
   [[nodiscard]] bool has_ended() const { return ended_; }
   // When the kernel had let go of the process; this end may have noticed before. Nothing if it doesn't end.
@@ -34,19 +36,12 @@ class Watcher {
   }
 
  private:
-  void run(std::optional<microseconds> kill_after) {
-    if (kill_after) {
-      // In slices: where the round is over before, the kill comes then.
-      const auto when = Clock::now() + *kill_after;
-      while (!stop_ && Clock::now() < when) std::this_thread::sleep_until(std::min(when, Clock::now() + 2ms));
-      peer_.kill();
-    }
-    while (!ended_) {
+  void run() {
+    while (!ended_ && !stop_) {
       if (const auto when = wait_for_end(peer_.process().pidfd(), milliseconds(kGlance))) {
         released_ = *when;
         ended_ = true;
       }
-      if (stop_ && !kill_after) return;
     }
   }
 
@@ -57,14 +52,37 @@ class Watcher {
   std::thread thread_;
 };
 
+// Kills the peer so long after now, unless this object is gone by then.
+class DelayedKill {
+ public:
+  DelayedKill(Peer& peer, microseconds after)
+      : thread_([this, &peer, when = Clock::now() + after] {
+          while (!stop_ && Clock::now() < when) std::this_thread::sleep_until(std::min(when, Clock::now() + 2ms));
+          if (!stop_) peer.kill();
+        }) {}
+  DelayedKill(const DelayedKill&) = delete;
+  DelayedKill& operator=(const DelayedKill&) = delete;
+  ~DelayedKill() {
+    stop_ = true;
+    thread_.join();
+  }
+
+ private:
+  std::atomic<bool> stop_{false};
+  std::thread thread_;
+};
+
 std::string deadline_words() { return " deadline=" + std::to_string(patience().count()); }
 
 // Both ends meet, unless the peer dies meanwhile.
 sluice::Result<Channel> meet(Peer& peer, const KillPlan& plan, const Watcher& watcher) {
+  sluice::Options options;
+  options.capacity = plan.capacity;
+  const std::string capacity = plan.capacity ? " capacity=" + std::to_string(*plan.capacity) : "";
   if (plan.what == PeerDoes::connect) {
-    auto listener = sluice::listen(plan.endpoint);
+    auto listener = sluice::listen(plan.endpoint, options);
     if (!listener) return listener.error();
-    const auto connecting = peer.start("connect" + deadline_words());
+    const auto connecting = peer.start("connect" + capacity + deadline_words());
     while (true) {
       const bool over = watcher.has_ended();
       auto channel = listener->accept(kGlance);
@@ -72,9 +90,9 @@ sluice::Result<Channel> meet(Peer& peer, const KillPlan& plan, const Watcher& wa
       if (channel || channel.error().code != Errc::timed_out || over) return channel;
     }
   }
-  if (!peer.call("listen")) return Errc::peer_died;
+  if (!peer.call("listen" + capacity)) return Errc::peer_died;
   const auto accepting = peer.start("accept" + deadline_words());
-  auto channel = sluice::connect(plan.endpoint, patience());
+  auto channel = sluice::connect(plan.endpoint, patience(), options);
   if (channel) (void)peer.finish(accepting);
   return channel;
 }
@@ -86,9 +104,10 @@ void check_end(const KillPlan& plan, KillOutcome& outcome) {
     outcome.problem = "closed after " + std::to_string(outcome.received) + " of " + std::to_string(plan.messages) + " messages";
 }
 
-void receive_all(Channel& channel, const KillPlan& plan, KillOutcome& outcome) {
-  const Stream stream{plan.seed ^ mix(kFromPeer), {0, plan.largest}};
+void receive_all(Channel& channel, Peer& peer, const KillPlan& plan, KillOutcome& outcome) {
+  const Stream stream{plan.seed ^ mix(kStreamFromPeer), {0, plan.largest}};
   while (true) {
+    if (plan.kill_at_message == outcome.received) peer.kill();
     const auto message = channel.receive(patience());
     if (!message) {
       outcome.code = code_of(message);
@@ -102,35 +121,59 @@ void receive_all(Channel& channel, const KillPlan& plan, KillOutcome& outcome) {
   }
 }
 
+// The peer lived to the end of its sending; now both ends close, and it may still die.
+void close_both(Channel& channel, Peer& peer, Peer::Ticket receiving, const KillPlan& plan, KillOutcome& outcome) {
+  const Reply received = peer.finish(receiving);
+  const bool all_arrived = received.done && received.number("received") == plan.messages;
+  if (!all_arrived && received.code != "peer_gone")
+    outcome.problem = "the peer's receiving: " + received.code + " " + received.words.line();
+  const auto closing = peer.start("close" + deadline_words());
+  const auto closed = channel.close(patience());
+  const Reply peer_closed = peer.finish(closing);
+  if (!peer_closed && peer_closed.code != "peer_gone") outcome.problem = "the peer's close: " + peer_closed.code;
+  if (peer_closed && !closed) outcome.problem = "the peer has closed, and our close ended with " + code_of(closed);
+  if (const Reply points = peer.call("points"); points.done)
+    for (const auto& [name, count] : points.words.all()) outcome.points[name] = std::strtoull(count.c_str(), nullptr, 10);
+}
+
+// The peer has died: what it had put into the channel whole must have arrived.
+void check_death(const Channel& channel, const Watcher& watcher, Clock::time_point ended, const SharedCount& reported,
+                 KillOutcome& outcome) {
+  const auto released = watcher.wait_for_release();
+  if (!released) {
+    outcome.problem = "peer_died, of a peer that lives";
+    return;
+  }
+  outcome.noticed = std::max(microseconds(0), duration_cast<microseconds>(ended - *released));
+  outcome.reported = reported.load();  // only now: it may have put more until its last moment
+  if (outcome.problem.empty() && channel.traits().after_death == sluice::AfterDeath::all && outcome.received < outcome.reported)
+    outcome.problem = "received " + std::to_string(outcome.received) + " of " + std::to_string(outcome.reported) +
+                      " messages that were in the channel";
+}
+
 void exchange(Channel& channel, Peer& peer, const KillPlan& plan, const Watcher& watcher, KillOutcome& outcome) {
+  const auto started = Clock::now();
   const std::string sizes = " mixed=" + std::to_string(plan.largest);
-  const auto receiving = peer.start("receive all=1 stream=" + std::to_string(kToPeer) + sizes + deadline_words(), "receive");
-  peer.start("send count=" + std::to_string(plan.messages) + " stream=" + std::to_string(kFromPeer) + sizes + deadline_words());
+  const SharedCount reported;
+  const auto receiving =
+      peer.start("receive all=1 stream=" + std::to_string(kStreamToPeer) + sizes + deadline_words(), "receive");
+  peer.start("send count=" + std::to_string(plan.messages) + " stream=" + std::to_string(kStreamFromPeer) + sizes +
+             deadline_words() + " report=" + reported.path());
   peer.start("flush deadline=1000");
   peer.start("finish" + deadline_words());
+  std::optional<DelayedKill> kill;
+  if (plan.kill_after && plan.kill_from == KillFrom::exchange) kill.emplace(peer, *plan.kill_after);
   std::thread sender([&] {
-    const Stream stream{plan.seed ^ mix(kToPeer), {0, plan.largest}};
+    const Stream stream{plan.seed ^ mix(kStreamToPeer), {0, plan.largest}};
     while (outcome.sent < plan.messages && stream.send(channel, outcome.sent, patience())) ++outcome.sent;
     (void)channel.finish(patience());
   });
-  receive_all(channel, plan, outcome);
+  receive_all(channel, peer, plan, outcome);
   const auto ended = Clock::now();
   sender.join();
-  if (outcome.code == "closed") {
-    // It lived to the end of its sending; now it closes, and may still die.
-    const Reply received = peer.finish(receiving);
-    const bool all_arrived = received.done && received.number("received") == plan.messages;
-    if (!all_arrived && received.code != "peer_gone")
-      outcome.problem = "the peer's receiving: " + received.code + " " + received.words.line();
-    if (const Reply points = peer.call("points"); points.done)
-      for (const auto& [name, count] : points.words.all()) outcome.points[name] = std::strtoull(count.c_str(), nullptr, 10);
-    peer.start("close" + deadline_words());
-    (void)channel.close(patience());
-  }
-  if (outcome.code == "peer_died") {
-    if (const auto released = watcher.wait_for_release())
-      outcome.noticed = std::max(microseconds(0), duration_cast<microseconds>(ended - *released));
-  }
+  if (outcome.code == "closed") close_both(channel, peer, receiving, plan, outcome);
+  outcome.exchange_took = duration_cast<microseconds>(Clock::now() - started);
+  if (outcome.code == "peer_died") check_death(channel, watcher, ended, reported, outcome);
   const auto counted = channel.statistics();
   if (counted.messages_sent != counted.known_taken + counted.unknown || counted.messages_received != outcome.received)
     outcome.problem = "the statistics don't add up";
@@ -147,8 +190,11 @@ KillOutcome run_kill_round(const KillPlan& plan) {
   Peer peer(start);
   const auto started = Clock::now();
   {
-    Watcher watcher(peer, plan.kill_after);
+    const Watcher watcher(peer);
+    std::optional<DelayedKill> kill;
+    if (plan.kill_after && plan.kill_from == KillFrom::meeting) kill.emplace(peer, *plan.kill_after);
     auto channel = meet(peer, plan, watcher);
+    outcome.meeting_took = duration_cast<microseconds>(Clock::now() - started);
     if (channel) {
       outcome.met = true;
       exchange(*channel, peer, plan, watcher, outcome);
@@ -161,10 +207,9 @@ KillOutcome run_kill_round(const KillPlan& plan) {
         outcome.problem = "meeting ended with " + outcome.code;
     }
   }
-  outcome.took = duration_cast<microseconds>(Clock::now() - started);
-  // A peer that was not killed has to come to its end.
-  if (!plan.kill_after && !wait_for_end(peer.process().pidfd(), milliseconds(0)) && !peer.call("drop-all"))
-    (void)peer.process().wait(patience());
+  if (plan.kills_from_here()) peer.kill();  // one that has outlived its round
+  // A peer that is not killed goes on answering; one that was killed comes to its end.
+  if (plan.kills_from_here() || !peer.call("drop-all")) (void)peer.process().wait(patience());
   if (const auto status = peer.process().wait(milliseconds(0))) {
     outcome.killed = WIFSIGNALED(*status) && WTERMSIG(*status) == SIGKILL;
     if (!outcome.killed && outcome.problem.empty()) outcome.problem = "the peer ended with status " + std::to_string(*status);

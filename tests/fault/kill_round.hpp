@@ -1,5 +1,6 @@
 // One kill: a peer and this process meet, exchange messages both ways, and the peer is killed somewhere on the way. What this
-// process saw must be a beginning of what was sent, then the end. Used by the tests and by the soak.
+// process saw must be a beginning of what was sent, with everything that was in the channel at the kill, then the end. Used by
+// the tests and by the soak.
 #pragma once
 
 #include <chrono>
@@ -12,14 +13,27 @@
 
 namespace sluice_test {
 
+// The stream of messages that the peer sends.
+inline constexpr std::uint64_t kStreamFromPeer = 2;
+
+// Where the time to a kill begins.
+enum class KillFrom { meeting, exchange };
+
 struct KillPlan {
   std::string endpoint;
   std::uint64_t seed{0};
   PeerDoes what{PeerDoes::connect};
-  std::vector<std::string> peer_options;                // --kill-at NAME:N
-  std::optional<std::chrono::microseconds> kill_after;  // from the start of the exchange
-  std::uint64_t messages{300};                          // each way, of mixed sizes
+  // Whence the kill comes, if there is one: at a named point, after a time, or once so many messages were received. A peer that
+  // outlives its round is killed at the end of it, where the kill was to come from this side.
+  std::vector<std::string> peer_options;  // --kill-at NAME:N
+  std::optional<std::chrono::microseconds> kill_after;
+  KillFrom kill_from{KillFrom::exchange};
+  std::optional<std::uint64_t> kill_at_message;
+  std::uint64_t messages{300};  // each way, of mixed sizes
   std::uint64_t largest{20'000};
+  std::optional<std::size_t> capacity;  // of the channel
+
+  [[nodiscard]] bool kills_from_here() const noexcept { return kill_after || kill_at_message; }
 };
 
 struct KillOutcome {
@@ -27,11 +41,16 @@ struct KillOutcome {
   bool met{false};     // a channel was there
   std::uint64_t received{0};
   std::uint64_t sent{0};
+  std::uint64_t reported{0};                         // messages that the peer knew to be in the channel, whole
   std::string code;                                  // how receiving ended
   std::optional<std::chrono::microseconds> noticed;  // from the kernel's release (pidfd readable) to the end of receiving
-  std::chrono::microseconds took{0};                 // the whole round
-  std::map<std::string, std::uint64_t> points;       // passed by the peer, where it lived long enough to say so
-  std::string problem;                               // empty: all as promised
+  std::chrono::microseconds meeting_took{0};
+  std::chrono::microseconds exchange_took{0};   // to its orderly end, or the kill
+  std::map<std::string, std::uint64_t> points;  // passed by the peer, where it lived to the end of the round
+  std::string problem;                          // empty: all as promised
+
+  // The peer died after both had met, and before it had said that it sends no more.
+  [[nodiscard]] bool ended_mid_exchange() const { return met && code == "peer_died"; }
 };
 
 [[nodiscard]] KillOutcome run_kill_round(const KillPlan& plan);

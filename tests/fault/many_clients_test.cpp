@@ -1,6 +1,9 @@
-// Promise 6, with many: as many clients on one listener as the mechanism's limits allow, some of which die half-way; what is
-// beyond the limits is told to those who connect.
+// Promise 6, with many: as many clients on one listener as the mechanism's limits allow, some of which die half-way, through a
+// message or through their handshake; what is beyond the limits is told to those who connect.
+#include <thread>
+
 #include "death.hpp"
+#include "fault_points.hpp"
 
 namespace sluice_test {
 namespace {
@@ -9,6 +12,33 @@ namespace {
 class ManyClients : public Conformance {
  protected:
   ManyClients() : Conformance(6, UserLock::Hold::exclusive) {}
+
+  // A client that comes while others die gets its channel; those that got as far as a channel before they died show it there.
+  void expect_served(Listener& listener, Peer& client, const std::string& name) {
+    const auto connecting = client.start("connect deadline=10000 channel=" + name);
+    const auto sending = client.start("send size=100 stream=" + name + " channel=" + name);
+    while (true) {
+      auto channel = listener.accept(soon());
+      ASSERT_OK(channel);
+      const auto message = channel->receive(soon());
+      if (!message) {
+        ASSERT_CODE(message, Errc::peer_died);
+        continue;
+      }
+      EXPECT_EQ(stream({100}, std::stoull(name)).wrong(0, message->bytes()), "");
+      EXPECT_DONE(client.finish(connecting));
+      EXPECT_DONE(client.finish(sending));
+      EXPECT_DONE(client.call("destroy channel=" + name));
+      return;
+    }
+  }
+
+  // Whoever comes until the deadline has died when its channel was just made, and nobody else is there.
+  static void expect_only_dead(Listener& listener, Deadline deadline) {
+    auto channel = listener.accept(deadline);
+    for (; channel; channel = listener.accept(deadline)) EXPECT_CODE(channel->receive(patience()), Errc::peer_died);
+    EXPECT_CODE(channel, deadline.is_now() ? Errc::would_block : Errc::timed_out);
+  }
 };
 INSTANTIATE_TEST_SUITE_P(Promise6, ManyClients, testing::ValuesIn(subjects()), label_of);
 
@@ -68,17 +98,24 @@ TEST_P(ManyClients, OnOneListenerUntilTheLimit) {
     EXPECT_DONE(clients[at].peer->call("receive size=200 stream=" + clients[at].name + " channel=" + clients[at].name));
   }
   if (stays_in_one_process() || HasFailure()) return;
-  // Every second process dies, with messages half sent; the others don't notice.
+  // Every second process dies, with a message half sent on each of its channels; the others don't notice.
   std::vector<Peer*> killed;
-  for (std::size_t at = 0; at < processes.size(); at += 2) {
-    processes[at]->kill();
-    killed.push_back(processes[at]);
-  }
+  for (std::size_t at = 0; at < processes.size(); at += 2) killed.push_back(processes[at]);
   const auto is_killed = [&](const Client& client) {
     return std::find(killed.begin(), killed.end(), client.peer) != killed.end();
   };
+  for (const auto& client : clients) {
+    if (!is_killed(client)) continue;
+    const std::string on_it = " stream=" + client.name + " channel=" + client.name;
+    EXPECT_DONE(client.peer->call("send size=200 first=3 count=2" + on_it));
+    // Accepted, and more than any channel holds: most of it is a tail, in the memory of the process that dies.
+    EXPECT_DONE(client.peer->call("send deadline=20 size=8388608" + on_it));
+    EXPECT_FAILED(client.peer->call("send deadline=1 size=1" + on_it), Errc::timed_out);
+  }
+  for (auto* peer : killed) peer->kill();
   for (auto& client : clients) {
     if (is_killed(client)) {
+      receive(client.channel, stream({200}, std::stoull(client.name)), 3, 2);
       EXPECT_CODE(client.channel.receive(soon()), Errc::peer_died);
     } else {
       EXPECT_DONE(client.peer->call("send size=100 first=9 stream=" + client.name + " channel=" + client.name));
@@ -116,6 +153,49 @@ TEST_P(ManyClients, ComingAllAtOnce) {
   for (std::uint64_t at = 0; at < count; ++at)
     EXPECT_DONE((at % 2 == 0 ? first : second).call("receive size=50 channel=" + std::to_string(at)));
   EXPECT_CODE(listener.accept(Deadline::now()), Errc::would_block);
+}
+
+TEST_P(ManyClients, DyingInsideConnectLetTheNextOnesIn) {
+  if (stays_in_one_process()) return answer_one_process();
+  constexpr std::size_t kWaiting = 6;  // fewer than a listener's queue holds
+  auto listener = listen();
+  auto& good = start_peer();
+  // Nobody accepts yet: these are half-way through their handshake for sure.
+  std::vector<Peer*> waiting;
+  for (std::size_t at = 0; at < kWaiting; ++at) {
+    waiting.push_back(&start_peer());
+    const auto connecting = waiting.back()->start("connect deadline=10000");
+    if (at % 2 == 0) std::this_thread::sleep_for(10ms);  // some have said their hello, some may not
+    EXPECT_FALSE(waiting.back()->has_answered(connecting));
+  }
+  for (auto* peer : waiting) peer->kill();
+  expect_served(listener, good, "1");
+  // And these die at any moment, while accept runs; where it can be said by name, between the offer and the answer to it.
+  Random random(test_seed());
+  const std::uint64_t rounds = scaled(24, 6);
+  std::uint64_t inside = 0;
+  for (std::uint64_t round = 0; round < rounds; ++round) {
+    const bool at_point = round % 3 == 0 && traits().lobby && fault_points::are_built_in();
+    auto& dying = start_peer(at_point ? std::vector<std::string>{"--kill-at", "after-take-offer"} : std::vector<std::string>{});
+    const auto connecting = dying.start("connect deadline=10000");
+    const auto after = std::chrono::microseconds(random.below(3000));
+    std::thread killing([&] {
+      std::this_thread::sleep_for(after);
+      if (!at_point) dying.kill();
+    });
+    expect_served(listener, good, std::to_string(2 + round));
+    killing.join();
+    // The good one may have come first; the other gets as far as its point only while somebody accepts.
+    const auto until = Clock::now() + patience();
+    const auto has_ended = [&] { return wait_for_end(dying.process().pidfd(), milliseconds(0)).has_value(); };
+    while (at_point && !has_ended() && Clock::now() < until) expect_only_dead(listener, 20ms);
+    EXPECT_TRUE(!at_point || has_ended()) << "it was to die at its point";
+    inside += dying.finish(connecting).done ? 0U : 1U;
+    ASSERT_FALSE(HasFailure());
+  }
+  note("rounds", rounds);
+  note("died_inside_connect", inside);
+  expect_only_dead(listener, Deadline::now());
 }
 
 }  // namespace

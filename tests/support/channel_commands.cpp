@@ -1,15 +1,17 @@
 // The peer's commands that use the library. All take channel=NAME (default c) and deadline=never|now|MILLISECONDS.
 //
 //   listen [endpoint=] [max_message=] [capacity=]   connect [wait=1] [same]   accept
-//   send count= size=|mixed= [first=] [stream=] [corrupt=NUMBER] [drop=NUMBER] [parts=1]
+//   send count= size=|mixed= [first=] [stream=] [corrupt=NUMBER] [drop=NUMBER] [parts=1] [report=PATH]
 //   receive count=|all=1 [size=|mixed=] [first=] [stream=] [into=BYTES] [hold=1] [sizes=1]
 //   release [newest=1]   flush   finish   close   destroy   interrupt   advance   ended   statistics   peer
 //   close-listener   interrupt-listener   drop-all (the destructors of everything)
 #include <algorithm>
+#include <optional>
 #include <vector>
 
 #include "content.hpp"
 #include "interpreter.hpp"
+#include "shared_count.hpp"
 
 namespace sluice_test {
 namespace {
@@ -75,6 +77,8 @@ Words send(Interpreter& interpreter, const Words& words, const Progress& progres
   const std::uint64_t first = words.number("first");
   const std::uint64_t count = words.number("count", 1);
   std::vector<std::byte> bytes;
+  std::optional<SharedCount> report;  // of messages that are in the channel, to their last byte
+  if (words.has("report")) report.emplace(words.text("report"));
   Words answer;
   for (std::uint64_t sent = 0; sent < count; ++sent) {
     const std::uint64_t number = first + sent;
@@ -82,13 +86,15 @@ Words send(Interpreter& interpreter, const Words& words, const Progress& progres
     bytes.resize(sizes.of(seed, number));
     Content(seed, number).fill(bytes);
     if (words.has("corrupt") && words.number("corrupt") == number && !bytes.empty()) bytes.back() ^= std::byte{1};
+    const auto deadline = deadline_of(words);
     const auto done =
         words.has("parts")
-            ? channel->send({std::span(bytes).first(bytes.size() / 3), std::span(bytes).subspan(bytes.size() / 3)},
-                            deadline_of(words))
-            : channel->send(bytes, deadline_of(words));
+            ? channel->send({std::span(bytes).first(bytes.size() / 3), std::span(bytes).subspan(bytes.size() / 3)}, deadline)
+            : channel->send(bytes, deadline);
     answer.set("sent", sent + (done ? 1 : 0));
     if (!done) throw failure_of(done.error(), answer);
+    // A send that its deadline has ended may have left a tail in this process, and that dies with it.
+    if (report && !deadline.has_passed()) report->store(sent + 1);
     progress();
   }
   return answer;

@@ -21,6 +21,7 @@ struct Variant {
   std::uint64_t few{3};
   std::size_t stand_in_threads{0};
   std::uint64_t bytes_a_second{0};
+  std::string_view makes_at{};
 };
 
 constexpr std::uint64_t kSlow = 2 << 20;       // one byte a call
@@ -29,7 +30,12 @@ constexpr std::uint64_t kSlower = 6 << 20;     // packets of 512 bytes, two at a
 
 constexpr auto kVariants = std::to_array<Variant>({
     {.mechanism = "unix", .place = "{folder}/meet"},
-    {.mechanism = "mq", .place = "/{unique}", .shares_user_limit = true, .grows_with_clients = false},
+    {.mechanism = "mq",
+     .place = "/{unique}",
+     .shares_user_limit = true,
+     .grows_with_clients = false,
+     .makes_at = "after-make-queues"},
+    {.mechanism = "shm", .makes_at = "after-make-region"},
     {.mechanism = "inproc", .suffix = "stream", .options = "link=stream"},
     {.mechanism = "inproc", .suffix = "packets", .options = "link=packets"},
     {.mechanism = "inproc", .suffix = "region", .options = "link=region"},
@@ -67,7 +73,7 @@ std::vector<Subject> make_subjects() {
       if (!variant.suffix.empty()) label.append("-").append(variant.suffix);
       all.push_back({label, std::string(row.name), std::string(variant.options), std::string(variant.place),
                      variant.shares_user_limit, variant.grows_with_clients, variant.few, variant.stand_in_threads,
-                     variant.bytes_a_second});
+                     variant.bytes_a_second, std::string(variant.makes_at)});
     }
   }
   return all;

@@ -23,6 +23,7 @@ struct Subject {
   std::uint64_t few{3};             // so many messages of 300 bytes, and a control record, fit when nobody receives
   std::size_t stand_in_threads{0};  // of an end: threads by which a variant plays an operating system, not the library's own
   std::uint64_t bytes_a_second{0};  // roughly, where it is slow: big tests take less; 0: fast
+  std::string makes_at{};           // the named point that a listener passes when it makes a client's objects; empty: none
 
   // How test programs print it.
   friend std::ostream& operator<<(std::ostream& out, const Subject& subject) { return out << subject.label; }
