@@ -100,6 +100,9 @@ struct Control {
 };
 
 inline constexpr std::size_t kControlSize = 16;
+// The longest control record that a stream or a ring takes in a session: what a later version may add fits, and no more has to
+// be kept in memory. Ours are kControlSize.
+inline constexpr std::size_t kMaxControl = 256;
 using ControlBytes = std::array<std::byte, kControlSize>;
 
 [[nodiscard]] inline ControlBytes encode(const Control& control) noexcept {

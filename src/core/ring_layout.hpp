@@ -1,5 +1,6 @@
-// The shared region, as both ends see it. Every number is little-endian; every line belongs to one writer, and lines of
-// different writers are 128 bytes apart (adjacent-line prefetch; Apple silicon).
+// The shared region, as both ends see it. Every number is little-endian. Each line is written by the end that it is named
+// after; the other one does no more than set `waits` and `asks` back to 0, before it rings. Lines are 128 bytes apart
+// (adjacent-line prefetch; Apple silicon).
 //
 //        0  magic "SLUICERG"      8   }
 //        8  layout version        4   }  written by the maker before the region is handed over,
@@ -14,9 +15,9 @@
 //
 //   consumer's line   0 released       4   units of 8 bytes, modulo 2^32: up to where the producer may write again
 //                     4 taken          4   messages handed to the caller, modulo 2^32
-//                     8 waits          4   1: the consumer sleeps or is about to: ring its bell after publishing
-//   producer's line   0 waits          4   1: the producer sleeps until room is released
-//                     4 asks           4   1: the producer sleeps until `taken` moves (flush)
+//                     8 waits          4   1: the consumer sleeps or is about to: set to 0 and ring its bell, after publishing
+//   producer's line   0 waits          4   1: the producer sleeps until room is released: set to 0 and ring its bell
+//                     4 asks           4   1: the producer sleeps until `taken` moves (flush): the same
 //
 // A ring is a sequence of records, each aligned to 8 bytes: header (8), payload, padding. The header behind the last record
 // is zero. A record never wraps: where it doesn't fit, a filler ends the lap and the next record is at offset 0.
@@ -37,14 +38,13 @@ namespace sluice::inline v0::core {
 static_assert(std::endian::native == std::endian::little, "the shared region is little-endian: add conversions here");
 static_assert(std::atomic_ref<std::uint64_t>::is_always_lock_free && std::atomic_ref<std::uint32_t>::is_always_lock_free);
 
+using links::kFirstStretch;
 using links::kRegionHead;
 using links::region_size;
 inline constexpr std::size_t kMinCapacity = links::kMinRingCapacity;
 inline constexpr std::size_t kMaxCapacity = links::kMaxRingCapacity;
 inline constexpr std::uint32_t kRegionVersion = 0;
 inline constexpr std::size_t kLineDistance = 128;
-// Backed with memory by the mechanism when the region is made or taken; the ring reserves the rest as laps reach it.
-inline constexpr std::size_t kFirstStretch = kMinCapacity;
 
 struct RegionHead {
   char magic[8];

@@ -26,8 +26,6 @@ class RingMessage final : public MessageStorage {
   std::optional<std::uint64_t> number_;  // of its stretch
 };
 
-constexpr std::size_t kMaxControl = 256;  // no control record of ours is longer than this
-
 }  // namespace
 
 // ---- RingHold ------------------------------------------------------------------------------------------------------------

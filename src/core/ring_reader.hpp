@@ -55,7 +55,8 @@ class RingHold {
   std::atomic<std::uint32_t> released_units_{0};
 };
 
-// Used by one thread at a time.
+// Used by one thread at a time (the session's lock of the incoming half), but for two calls that touch nothing of it but what
+// is atomic: released_units(), which puts ask for, and announce(), which each side that is about to sleep makes for itself.
 class RingReader {
  public:
   RingReader(std::shared_ptr<links::RegionLink> region, unsigned ring, std::size_t max_message);

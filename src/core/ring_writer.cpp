@@ -128,7 +128,7 @@ Result<void> RingWriter::require_room(std::uint64_t end) noexcept {
     if (auto noted = note_position(static_cast<std::uint32_t>(hint)); !noted) return noted;
   }
   if (end - released_ <= ring_.capacity) return {};
-  // acquire: pairs with the release store in RingReader's publish; the consumer's reads come before our writes over them
+  // acquire: pairs with the release store in RingHold::publish(); the consumer's reads come before our writes over them
   if (auto noted = note_position(shared(ring_.consumer->released).load(std::memory_order_acquire)); !noted) return noted;
   if (end - released_ <= ring_.capacity) return {};
   return would_block();

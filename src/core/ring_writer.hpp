@@ -16,7 +16,9 @@
 
 namespace sluice::inline v0::core {
 
-// Used by one thread at a time, but for note_released().
+// One call at a time, from whichever thread: the session's lock of the outgoing half sees to it, for put and put_control as for
+// the announcements, which each side that is about to sleep makes for itself. Only note_released() comes beside them, from the
+// thread that holds the other half.
 //
 // Positions count bytes from the beginning: lap × capacity + offset. They are private; the region only ever holds the
 // release position, of which each new value is checked to lie between the old one and our own position.
@@ -33,7 +35,7 @@ class RingWriter {
 
   // A release position that came along in a header of the other direction. Any thread.
   void note_released(std::uint32_t units) noexcept {
-    // release: pairs with the acquire in update_released(); the header that brought it was read with acquire, so the peer's
+    // release: pairs with the acquire in require_room(); the header that brought it was read with acquire, so the peer's
     // reads of the released bytes come before our writes over them.
     piggybacked_.store(units | kFresh, std::memory_order_release);
   }

@@ -8,7 +8,6 @@ namespace {
 
 constexpr std::size_t kReadBuffer = std::size_t{64} << 10;  // what one read may bring beyond the payload that is expected
 constexpr int kFillsPerTake = 64;                           // of at most 128 KiB each: some milliseconds
-constexpr std::size_t kMaxControl = 256;                    // no control record of ours is longer than this
 
 }  // namespace
 

@@ -8,10 +8,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
-#include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -74,13 +73,6 @@ struct Place {
   std::string where;
   std::vector<std::pair<std::string, std::string>> options;
   Allow allow{Allow::same_user};
-
-  // The value of an option of the text, or an empty view.
-  [[nodiscard]] std::string_view option(std::string_view name) const noexcept {
-    for (const auto& [key, value] : options)
-      if (key == name) return value;
-    return {};
-  }
 };
 
 class Acceptor {

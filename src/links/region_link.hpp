@@ -15,10 +15,13 @@ namespace sluice::inline v0::links {
 inline constexpr std::size_t kRegionHead = std::size_t{64} << 10;  // pages are 4, 16 or 64 KiB
 inline constexpr std::size_t kMinRingCapacity = std::size_t{64} << 10;
 inline constexpr std::size_t kMaxRingCapacity = std::size_t{1} << 30;
+// Of each ring: what the mechanism backs with memory when the region is made or taken, so that a channel that is made can carry
+// something. It is the smallest ring; the ring reserves the rest as its laps reach it.
+inline constexpr std::size_t kFirstStretch = kMinRingCapacity;
 [[nodiscard]] constexpr std::size_t region_size(std::size_t capacity) noexcept { return kRegionHead + 2 * capacity; }
 
 // The memory stays mapped as long as the link lives; received messages keep the link alive. ring() may be called by any
-// thread, the rest by one sending and one receiving thread.
+// thread, silence() by each that the bell woke, also at once; reserve() by one thread at a time.
 class RegionLink {
  public:
   virtual ~RegionLink() = default;

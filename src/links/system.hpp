@@ -13,7 +13,8 @@ namespace sluice::inline v0::links {
 // Fills `room` with bytes from the system's random generator (getrandom(2), arc4random_buf(3), BCryptGenRandom).
 Result<void> random_bytes(std::span<std::byte> room);
 
-// Counts forks: a number that differs between a process and its forked children. One relaxed load.
+// Counts forks: a number that differs between a process and its forked children. Two loads, one of them acquire (is the fork
+// handler there?); only the first call of a process does more, for it registers that handler.
 [[nodiscard]] std::uint32_t process_generation() noexcept;
 
 // How many processors this thread may run on: with one, spinning keeps the peer from running. At least 1.

@@ -35,7 +35,8 @@ struct Ready {
   bool writable{false};
 };
 
-// Registration-based and level-triggered. One thread at a time may use it; wake() is for any thread and signal handler.
+// Registration-based and level-triggered. One thread at a time may use it, with two exceptions: remove() may come from another
+// thread while one waits (a Ready of what was removed may still be on its way), and wake() from any thread and signal handler.
 class Waiter {
  public:
   // The key of the Ready that tells of a wake(). No other registration may use it.
@@ -49,7 +50,9 @@ class Waiter {
   // A Waitable may be added once; `key` comes back in Ready. An empty Interest waits for hang-ups only.
   Result<void> add(Waitable waitable, Interest interest, std::uint64_t key);
   Result<void> modify(Waitable waitable, Interest interest, std::uint64_t key);
-  // Must come before the Waitable is closed.
+  // Comes before the Waitable is closed, if this Waiter is ever to wait again: the system forgets a registration only with the
+  // last duplicate of what was opened, in whatever process (epoll(7)), and its number may be another's soon. A Waiter that
+  // nobody waits with any more needs none: so Session::cut() closes links that waiting places still have registered.
   void remove(Waitable waitable) noexcept;
 
   // Waits until something is ready, wake() was called, or the deadline has passed; the number of Ready that were filled in,

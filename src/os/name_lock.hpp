@@ -46,7 +46,6 @@ class NameLock {
   [[nodiscard]] const NameRecord& found() const noexcept { return found_; }
   // Records; killed in the middle of it, the file tells nothing wrong.
   Result<void> record(const NameRecord& record);
-  [[nodiscard]] const Folder& folder() const noexcept { return folder_; }
 
  private:
   NameLock(Folder folder, std::string file, links::Descriptor lock, NameRecord found) noexcept;

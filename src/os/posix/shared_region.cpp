@@ -5,6 +5,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <bit>
 #include <cerrno>
 #include <utility>
@@ -18,8 +19,6 @@ namespace {
 
 // A default that three frames of full HD video fit into, and that a /dev/shm of 64 MiB (a container's) holds several times.
 constexpr std::size_t kDefaultCapacity = std::size_t{4} << 20;
-// What is backed at once: the smallest ring, so that a connection that is made can carry something.
-constexpr std::size_t kFirstStretch = links::kMinRingCapacity;
 
 constexpr std::size_t kNumbers = 2;
 constexpr std::size_t kHandles = 2;
@@ -62,8 +61,8 @@ Result<std::unique_ptr<SharedRegion>> SharedRegion::open(links::Descriptor objec
   if (!mapping) return mapping.error();
   std::unique_ptr<SharedRegion> region(new SharedRegion(std::move(object), *std::move(mapping), std::move(bell), is_maker));
   // The head and the first stretch of ring 0 lie side by side.
-  if (auto backed = region->reserve(0, links::kRegionHead + kFirstStretch); !backed) return backed.error();
-  if (auto backed = region->reserve(links::kRegionHead + capacity, kFirstStretch); !backed) return backed.error();
+  if (auto backed = region->reserve(0, links::kRegionHead + links::kFirstStretch); !backed) return backed.error();
+  if (auto backed = region->reserve(links::kRegionHead + capacity, links::kFirstStretch); !backed) return backed.error();
   return region;
 }
 
