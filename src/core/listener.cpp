@@ -59,7 +59,7 @@ Result<std::unique_ptr<Session>> ListenerCore::accept_in_turn(Deadline deadline)
     Deadline wake_up = deadline;
     {
       const std::lock_guard lock(mutex_);
-      if (closing_) return Error{Errc::closed, Step::accept, 0, 0, 0};
+      if (closing_.load(std::memory_order_seq_cst)) return Error{Errc::closed, Step::accept, 0, 0, 0};
       step_ready({ready.data(), ready_count});
       const auto taken = take_new_clients();
       drop_late_clients();
@@ -71,7 +71,7 @@ Result<std::unique_ptr<Session>> ListenerCore::accept_in_turn(Deadline deadline)
       if (!taken) return taken.error();
       if (!half_open_.empty()) wake_up = wake_up.or_earlier(half_open_.front().deadline);
     }
-    if (interrupted_.exchange(false)) return Error{Errc::interrupted, Step::accept, 0, 0, 0};
+    if (interrupted_.exchange(false, std::memory_order_seq_cst)) return Error{Errc::interrupted, Step::accept, 0, 0, 0};
     if (deadline.has_passed()) return Error{deadline.is_now() ? Errc::would_block : Errc::timed_out, Step::accept, 0, 0, 0};
     const auto count = waiter_.wait(ready, wake_up);
     if (!count) return count.error();
@@ -158,7 +158,7 @@ void ListenerCore::drop_late_clients() {
 // ---- the end -------------------------------------------------------------------------------------------------------------
 
 void ListenerCore::close() {
-  if (is_foreign_process() || closing_.exchange(true)) return;
+  if (is_foreign_process() || closing_.exchange(true, std::memory_order_seq_cst)) return;
   waiter_.wake();
   const std::lock_guard lock(mutex_);
   if (acceptor_watched_) waiter_.remove(acceptor_->waitable());
@@ -169,7 +169,7 @@ void ListenerCore::close() {
 
 void ListenerCore::interrupt() noexcept {
   if (is_foreign_process()) return;
-  interrupted_.store(true);
+  interrupted_.store(true, std::memory_order_seq_cst);
   waiter_.wake();
 }
 

@@ -64,7 +64,11 @@ class ListenerCore {
   const std::uint32_t generation_;  // the process that made it
   std::string endpoint_;
   links::Waiter waiter_;
-  std::atomic<bool> accepting_{false};
+  std::atomic<bool> accepting_{false};  // one accept at a time, see accept()
+  // Set, and then the waiter is woken; the accept looks at them, and then waits. A wake-up that comes before the wait is not
+  // lost: so either that look sees them, or the wait ends and the next look does. seq_cst, for there is nothing to be gained
+  // here. closing_ is looked at under mutex_: who finds it false there finds the acceptor, too, for close() lets it go under
+  // mutex_.
   std::atomic<bool> closing_{false};
   std::atomic<bool> interrupted_{false};
 

@@ -46,7 +46,7 @@ Wants Session::wants_of(Side side) {
     move_out = out_work_.load(std::memory_order_acquire) || (side == Side::closing && !goodbye_put_);
   }
   if (side != Side::sending) return {.incoming = true, .room = move_out};
-  const bool is_flush = flush_target_.load(std::memory_order_relaxed) != 0;
+  const bool is_flush = flush_target_.load(std::memory_order_relaxed) != 0;  // relaxed: set by this very thread
   // seq_cst: said before the look at the receiving place and at what is read ahead. A receiving call changes these and then
   // looks at this (Call): one of the two sees the other.
   sender_is_deaf_.store(true, std::memory_order_seq_cst);
@@ -136,7 +136,7 @@ bool Session::is_peer_gone() noexcept {
   if (severed_.load(std::memory_order_acquire)) return true;
   const std::int64_t now = std::chrono::nanoseconds(Deadline::Clock::now().time_since_epoch()).count();
   if (now - last_tether_look_.load(std::memory_order_relaxed) < kBetweenLooks) return false;  // relaxed: a hint
-  last_tether_look_.store(now, std::memory_order_relaxed);
+  last_tether_look_.store(now, std::memory_order_relaxed);                                    // relaxed: as above
   if (!tether_->is_severed()) return false;
   severed_.store(true, std::memory_order_release);
   return true;

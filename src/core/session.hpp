@@ -161,25 +161,53 @@ class Session {
   bool goodbye_answered_{false};
 
   // Found by one half, done by the other.
-  std::atomic<bool> out_work_{false};    // something is to be moved out: the tail, or a control record
-  std::atomic<bool> answer_due_{false};  // the control record `taken`
+  //
+  // The control records `taken` and `goodbye_seen` are due. seq_cst, in one order with out_work_: make_due() sets the word and
+  // then out_work_; move_control_locked() has cleared out_work_ before it takes the word back. A word that it misses is set
+  // after that, and so leaves out_work_ set. The exchange acquires, so that taken_ is at least what it was when the word was
+  // set.
+  std::atomic<bool> answer_due_{false};
   std::atomic<bool> goodbye_seen_due_{false};
-  std::atomic<std::uint32_t> taken_{0};         // messages handed to the caller, modulo 2^32: what headers carry back
-  std::atomic<std::uint64_t> flush_target_{0};  // what a flush of the sending side waits for; 0: none runs
-  std::atomic<bool> sender_is_deaf_{false};     // it sleeps without listening: somebody receives, or enough is read ahead
+  // Something is to be moved out: the tail, or a control record. Set under in_mutex_ by make_due(), see above; else set and
+  // cleared under out_mutex_, and there release is enough. move_out() looks (acquire) without the lock, and may miss what
+  // another thread sets at that moment. Nothing is lost: no call sleeps before wants_of() has looked under out_mutex_; and who
+  // has set it tries to move it out after that, and waits for what it can't move, or wakes the others to take it over, or was
+  // only a try (Deadline::now()), after which the next call looks.
+  std::atomic<bool> out_work_{false};
+  // Messages handed to the caller, modulo 2^32: what headers carry back. Written under in_mutex_ alone. Nothing is read through
+  // it: in a header an older count is no error (relaxed); the answer to an `ask` is as new as answer_due_ makes it.
+  std::atomic<std::uint32_t> taken_{0};
+  // What a flush of the sending side waits for; 0: none runs. relaxed, for two locks order it against known_taken_: the flush
+  // sets it before try_flush() takes the lock under which note_peer_took() runs (in_mutex_, in read_ahead(); in a ring
+  // out_mutex_), and looks at known_taken_ after that. Either the count was noted under the lock before: then this look sees
+  // it; or it is noted afterwards: then note_peer_took() sees the target, and its wake() comes after start_waiting().
+  std::atomic<std::uint64_t> flush_target_{0};
+  // It sleeps without listening: somebody receives, or enough is read ahead. seq_cst, see wants_of() and Call.
+  std::atomic<bool> sender_is_deaf_{false};
 
+  // seq_cst: a call enters its place and then looks at this; close() sets this and then looks who is in, see
+  // WaitingPlace::enter(). Whoever sees it false and is still in keeps close() from cut().
   std::atomic<bool> closing_{false};
-  std::atomic<bool> severed_{false};  // the tether has told
+  // The tether has told. release by who saw that, acquire by who acts on it without having looked itself: what the peer had
+  // written into the channel before its death is visible to that one's last look.
+  std::atomic<bool> severed_{false};
+  // relaxed, all three: hints. Two threads that look at the tether at once cost a system call more.
   std::atomic<std::int64_t> last_tether_look_{0};
   std::atomic<int> vain_spins_{0};
   std::atomic<std::uint32_t> sends_since_look_{0};
 
   std::array<WaitingPlace, kSides.size()> places_;
 
+  // Counters, for statistics() on any thread. relaxed: each is right by itself, and nothing is read through it. The first two
+  // pairs are written by the call that sends and by the one that receives.
   std::atomic<std::uint64_t> messages_sent_{0};
-  std::atomic<std::uint64_t> messages_received_{0};
   std::atomic<std::uint64_t> bytes_sent_{0};
+  std::atomic<std::uint64_t> messages_received_{0};
   std::atomic<std::uint64_t> bytes_received_{0};
+  // Sent messages that the peer is known to have taken. Written in note_peer_took(), always under the same lock: in_mutex_, or
+  // out_mutex_ where the channel is a ring; so it may be loaded and stored in two steps. release and acquire would not be
+  // needed for the number, of which an old value only asks for one more look; see flush_target_ for who must not miss a new
+  // one.
   std::atomic<std::uint64_t> known_taken_{0};
 };
 

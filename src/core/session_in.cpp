@@ -164,8 +164,8 @@ void Session::keep_ahead_locked(Message message, bool in_front) {
 // A message has been handed to the caller.
 void Session::note_taken_locked(std::size_t bytes) noexcept {
   const std::uint32_t taken = taken_.load(std::memory_order_relaxed) + 1;  // relaxed: written only here, under the lock
-  taken_.store(taken, std::memory_order_release);                          // release: pairs with move_control_locked()
-  messages_received_.fetch_add(1, std::memory_order_relaxed);
+  taken_.store(taken, std::memory_order_release);              // release: pairs with the acquire in move_control_locked()
+  messages_received_.fetch_add(1, std::memory_order_relaxed);  // relaxed: a counter
   bytes_received_.fetch_add(bytes, std::memory_order_relaxed);
   if (auto* ring = records_->ring()) ring->note_taken();
   if (peer_asks_ == taken) make_due(answer_due_);
@@ -189,12 +189,15 @@ void Session::read_ahead(std::size_t messages, std::size_t bytes) {
 // The peer says how many of our messages it has taken, modulo 2^32. It can't have taken more than we sent (one that is on its
 // way is not counted yet), nor fewer than it said before.
 Result<void> Session::note_peer_took(std::uint32_t count) noexcept {
+  // The calls of this function follow each other under one lock, see known_taken_.
   const std::uint64_t known = known_taken_.load(std::memory_order_acquire);
   const std::uint32_t more = count - static_cast<std::uint32_t>(known);
   if (more == 0) return {};
+  // relaxed: the peer can't have taken a message before its record went out, and what was counted before that is visible with
+  // its answer
   if (known + more > messages_sent_.load(std::memory_order_relaxed) + 1) return protocol_error();
   known_taken_.store(known + more, std::memory_order_release);
-  if (flush_target_.load(std::memory_order_relaxed) != 0) wake(Side::sending);
+  if (flush_target_.load(std::memory_order_relaxed) != 0) wake(Side::sending);  // relaxed: see flush_target_
   return {};
 }
 

@@ -170,8 +170,7 @@ Result<void> Session::flush(Deadline deadline) {
     const auto end = outgoing_end();
     return end ? at_step(Step::flush, Result<void>{*end}) : Result<void>{};
   }
-  flush_target_.store(target,
-                      std::memory_order_relaxed);  // relaxed: read by this thread, and by others only to decide on a wake-up
+  flush_target_.store(target, std::memory_order_relaxed);  // relaxed: the locks order it, see its declaration
   auto flushed = wait_for(Side::sending, Step::flush, deadline, [&] { return try_flush(target); });
   flush_target_.store(0, std::memory_order_relaxed);
   return flushed;

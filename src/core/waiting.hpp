@@ -35,12 +35,15 @@ class WaitingPlace {
     // the two sees the other. Also acquires what the last call did to this place.
     return !busy_.exchange(true, std::memory_order_seq_cst);
   }
+  // seq_cst: a call leaves and then looks whether close() is to be told; close() says so and then looks who is in. Also
+  // releases what the call did to this place, for the next one and for who lets go of the link.
   void leave() noexcept { busy_.store(false, std::memory_order_seq_cst); }
   [[nodiscard]] bool is_busy() const noexcept { return busy_.load(std::memory_order_seq_cst); }
 
   // From here until stop_waiting() wake() reaches this place. What was changed under a session's lock before the caller
   // looks under that lock is seen by that look; what is changed later comes with a wake().
   Result<void> start_waiting(const links::Tether& tether);
+  // release: pairs with nothing that must be seen; a wake() that still sees the old value is one in vain.
   void stop_waiting() noexcept { waiting_.store(false, std::memory_order_release); }
   // Stops waiting at the end of a scope.
   class Stay {
@@ -68,6 +71,7 @@ class WaitingPlace {
     interrupted_.store(true, std::memory_order_seq_cst);  // before the look at waiting_ in wake()
     wake();
   }
+  // seq_cst: after the store in start_waiting(). Either this sees the interrupt, or that one's wake() sees that somebody waits.
   [[nodiscard]] bool take_interrupt() noexcept { return interrupted_.exchange(false, std::memory_order_seq_cst); }
 
  private:
