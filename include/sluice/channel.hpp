@@ -43,55 +43,88 @@ struct Statistics {
 
 // One end of a channel: messages both ways, each whole, in order, exactly once.
 //
-// Threads: one thread may send (send, flush, finish) while another receives (receive, receive_into); close(), interrupt(),
-// ended(), traits(), peer() and statistics() may be called from any thread. Two threads that send, or two that receive, at
-// the same time are misuse. Moving and destroying a channel must not overlap any other call.
+// Threads: one thread may send (send, flush, finish, advance) while another receives (receive, receive_into); close(),
+// interrupt(), ended(), traits(), peer() and statistics() may be called from any thread. Two threads that send, or two that
+// receive, at the same time are misuse; only advance() then does nothing. Moving and destroying a channel must not overlap any
+// other call.
 //
-// A channel belongs to the process that made it: in a forked child every call answers misuse, and the destructor disturbs
-// nobody. After closed, protocol_error or peer_died every further call of that direction repeats it.
+// A channel belongs to the process that made it: in a forked child every call that can fail answers misuse, and the destructor
+// disturbs nobody. On a channel that was moved from they answer misuse, too.
+//
+// Errors that every call with a deadline may give, besides those that stand with it:
+//   timed_out, would_block  the deadline passed; would_block is the answer to Deadline::now()
+//   closed         by the peer (its goodbye; at receive its finish, too), or this end was closed
+//   peer_died      the peer ended without goodbye
+//   protocol_error the peer sent what no Sluice peer sends
+//   interrupted    interrupt() was called, and the call would have had to wait (not close())
+//   misuse         see above
+//   limit_reached  the call has to wait, and there are no descriptors left (the first wait of each side needs two, on Linux);
+//                  or the system refuses what a message would take. The channel goes on.
+//   out_of_memory  memory was refused; where half a record may have gone or come, the channel has ended
+// After closed, protocol_error, peer_died, and out_of_memory that has ended the channel, every further call of that direction
+// repeats it. One exception: a call with Deadline::now() that learns of the peer's goodbye answers would_block as long as our
+// answer to it can't be moved, because the peer's close() waits for that; ended() tells at once.
 class [[nodiscard]] Channel final {
  public:
   Channel(Channel&&) noexcept;
   Channel& operator=(Channel&&) noexcept;
-  // Closes with Deadline::now(): what the channel already holds still arrives.
+  // Closes without waiting: what the channel already holds still arrives, then the peer gets closed. It gets peer_died instead
+  // where no goodbye could be put: an accepted message is left half-way (it doesn't arrive), or the link is full. close()
+  // with a deadline waits for both, and after it there is nothing left to do here.
   ~Channel();
 
   // Sends one message of 0 … max_message bytes. Success means accepted: it is in the channel, and arrives if the peer lives
-  // and receives. timed_out / would_block: nothing of it was put on the channel. The bytes are not needed after the call.
+  // and receives. After any error nothing of it was put on the channel, unless the channel has ended with it. The bytes are
+  // borrowed for the call.
+  // Errors: too_large (Error::first: its size, second: what the peer accepts); misuse, also after finish(); and those of every
+  // call.
   Result<void> send(std::span<const std::byte> bytes, Deadline deadline = Deadline::never());
   // The same for a message whose bytes lie in several places.
   Result<void> send(std::initializer_list<std::span<const std::byte>> parts, Deadline deadline = Deadline::never());
 
-  // The next message. closed: the peer said goodbye or finished, and everything it sent has been received. peer_died: the
-  // same after a death.
+  // The next message, which the caller owns. closed: the peer said goodbye or finished, and everything it sent has been
+  // received. peer_died: the same after a death. held: nothing is there and nothing will come, for received messages that are
+  // still held take the room that the sender waits for: release one (only in mechanisms whose messages are views,
+  // Message::shared()). And the errors of every call.
   Result<Message> receive(Deadline deadline = Deadline::never());
-  // Receives into the caller's memory. too_large (Error::first: its size): the message doesn't fit and is still there.
+  // Receives into the caller's memory, which is borrowed for the call. too_large (Error::first: its size, second: that of the
+  // room): the message doesn't fit and is still there. Else as receive(), held included.
   Result<Received> receive_into(std::span<std::byte> room, Deadline deadline = Deadline::never());
 
   // Returns when the peer has received everything that was sent. The peer answers from its own calls on the channel: a peer
-  // that makes none lets this wait until the deadline.
+  // that makes none lets this wait until the deadline. May follow finish(). Errors: those of every call; what was accepted
+  // stays so.
   Result<void> flush(Deadline deadline = Deadline::never());
 
-  // Ends the sending direction: the peer gets closed after the last message, and may go on sending. timed_out: not finished.
+  // Ends the sending direction: the peer gets closed after the last message, and may go on sending. A second one succeeds.
+  // Errors: those of every call; after timed_out, would_block, interrupted and limit_reached it is not finished.
   Result<void> finish(Deadline deadline = Deadline::never());
 
   // Finishes what was accepted, says goodbye, and waits until the peer has it or the deadline has passed; what still arrives
-  // is discarded. From any thread: waiting calls return closed. timed_out: the channel is closed, but whether the peer has
-  // received everything is not known. A second close returns at once.
+  // is discarded. From any thread: calls that wait return closed (interrupt() doesn't end this one). Whatever it returns, the
+  // channel is closed; after an error, whether the peer has received everything is not known: timed_out, would_block,
+  // peer_died, protocol_error, limit_reached, out_of_memory. misuse: moved from, or a forked child. A second close returns at
+  // once and succeeds, even while the first still runs: only the first knows how it ends.
   Result<void> close(Deadline deadline = Deadline::never());
 
   // Makes the call that waits now, or the next one that would wait, return interrupted: once for the sending and once for
   // the receiving side. From any thread.
   void interrupt() noexcept;
 
-  // Moves what can be moved without waiting: the rest of an accepted message, control records. For event loops.
+  // Moves what can be moved without waiting: the rest of an accepted message, control records; reads a bounded number of
+  // messages ahead for the next receive. For event loops. A call of the sending side: while another of them runs it does
+  // nothing, and a send that comes meanwhile answers misuse. What goes wrong is told by the next call.
   void advance();
 
-  // Why receiving ended (closed, peer_died, protocol_error), or nothing while it has not.
+  // Why receiving ended (closed, peer_died, protocol_error, out_of_memory), or nothing: while it has not, and while there are
+  // still messages to receive that were read ahead. misuse: moved from, or a forked child.
   [[nodiscard]] std::optional<Error> ended() const;
 
+  // What this channel promises; lives as long as the channel.
   [[nodiscard]] const Traits& traits() const noexcept;
+  // Who is at the other end; lives as long as the channel.
   [[nodiscard]] const Peer& peer() const noexcept;
+  // A copy of the counters; also after the end.
   [[nodiscard]] Statistics statistics() const;
 
  private:
@@ -100,7 +133,9 @@ class [[nodiscard]] Channel final {
   std::unique_ptr<core::Session> session_;
 };
 
-// Waits for peers at an endpoint. One thread at a time may accept; close() and interrupt() may come from any thread.
+// Waits for peers at an endpoint. One thread at a time may accept; close(), interrupt() and endpoint() may come from any
+// thread. Moving and destroying a listener must not overlap any other call. In a forked child accept() answers misuse, and
+// close(), interrupt() and the destructor do nothing.
 class [[nodiscard]] Listener final {
  public:
   Listener(Listener&&) noexcept;
@@ -108,16 +143,19 @@ class [[nodiscard]] Listener final {
   // Closes. Clients that are not accepted yet see the end of their connection.
   ~Listener();
 
-  // The next peer that has proved who it is and shaken hands. All half-open handshakes move side by side, each with a
-  // deadline of its own: a silent or hostile client delays nobody and is no error of this call.
+  // The next peer that has proved who it is and shaken hands; the caller owns the channel, which outlives the listener. All
+  // half-open handshakes move side by side, each with a deadline of its own: a silent or hostile client delays nobody and is no
+  // error of this call.
+  // Errors: timed_out, would_block; closed; interrupted; misuse (another accept runs, moved from, a forked child);
+  // limit_reached (no descriptors for another client), out_of_memory. After any but closed the listener goes on: call again.
   Result<Channel> accept(Deadline deadline = Deadline::never());
 
-  // The endpoint to connect to, with what the system chose filled in.
+  // The endpoint to connect to, with what the system chose filled in. Lives as long as the listener.
   [[nodiscard]] const std::string& endpoint() const noexcept;
 
-  // Stops listening and gives the name back; a waiting accept returns closed.
+  // Stops listening and gives the name back; a waiting accept returns closed. A second close does nothing.
   void close();
-  // Makes the accept that waits now, or the next one, return interrupted.
+  // Makes the accept that waits now, or the next one that would wait, return interrupted.
   void interrupt() noexcept;
 
  private:
@@ -126,11 +164,27 @@ class [[nodiscard]] Listener final {
   std::unique_ptr<core::ListenerCore> listener_;
 };
 
-// Starts to listen. Errors: invalid_endpoint, address_in_use, access_denied, not_supported, limit_reached, misuse.
+// Starts to listen. Any thread, at any time. Errors:
+//   invalid_endpoint  the text can't be read, or names no mechanism or no option that there is; the name is too long
+//   misuse            an option stands in the text and in `options`, or twice; a size beyond every limit
+//   not_supported     this library doesn't have the mechanism; the mechanism can't do what an option asks for
+//   address_in_use    a live listener has the name, or something has that is no listener's
+//   access_denied     the folder may not be written to, or what has the name is somebody else's
+//   not_found         the folder isn't there
+//   limit_reached     descriptors, or space in the folder
+//   out_of_memory     memory was refused
 Result<Listener> listen(std::string_view endpoint, const Options& options = {});
 
-// Connects to a listener, and returns when its process has answered from a running accept. No listener: not_found at once,
-// unless Options::wait_for_listener is set.
+// Connects to a listener, and returns when its process has answered from a running accept; the caller owns the channel. Any
+// thread, at any time. Errors:
+//   not_found         nobody listens there, told at once, unless Options::wait_for_listener is set
+//   timed_out, would_block  the listener's process hasn't answered yet, and the attempt is given up; with
+//                     wait_for_listener also: there is none yet
+//   access_denied     the listener is somebody else's, or lets in nobody but its own user; or its name may not be used
+//   protocol_error    what listens there is no Sluice, or speaks no version of the protocol that we do (describe() tells)
+//   peer_died         the listener went away meanwhile, or dropped us (retried with wait_for_listener)
+//   limit_reached     descriptors, queues or memory for the channel, here or at the listener (Error::step says what for)
+//   invalid_endpoint, misuse, not_supported, out_of_memory  as listen()
 Result<Channel> connect(std::string_view endpoint, Deadline deadline = Deadline::never(), const Options& options = {});
 
 }  // namespace sluice::inline v0

@@ -13,14 +13,14 @@ namespace sluice::inline v0 {
 enum class Errc : std::uint8_t {
   closed = 1,        // the peer said goodbye (or finished this direction), or this end was closed
   peer_died,         // the peer ended without goodbye; its process may still live
-  timed_out,         // the deadline passed; nothing was put on the channel
+  timed_out,         // the deadline passed; where it was send's, nothing was put on the channel
   would_block,       // Deadline::now() was given, and the call would have had to wait
   too_large,         // the message exceeds a limit (Error::first: its size, second: the limit)
-  held,              // received messages that are still held take the room that the sender waits for
+  held,              // receive and receive_into: messages that are still held take the room that the sender waits for
   not_supported,     // the mechanism, or this system, can't do that
   access_denied,     // the other side, or a name, belongs to somebody else (Error::first, second: the two user ids, if known)
-  address_in_use,    // a live listener has that name
-  not_found,         // nobody listens there
+  address_in_use,    // a live listener has that name, or something that is no listener's
+  not_found,         // nobody listens there; listen: the folder isn't there
   limit_reached,     // a limit of the system or the user was reached (Error::first: needed, second: limit)
   protocol_error,    // the peer sent what no Sluice peer sends
   invalid_endpoint,  // the endpoint's text can't be read (Error::first: the position)
@@ -71,6 +71,7 @@ struct Error {
 [[nodiscard]] std::string_view name(Errc code) noexcept;
 
 // One sentence for people: what happened, where, and what to do. `endpoint` is named in it when given.
+// Throws std::bad_alloc where std::string does.
 [[nodiscard]] std::string describe(const Error& error, std::string_view endpoint = {});
 
 // The same as a std::error_code of the category "sluice". Compare with Errc by value(), never by the category's

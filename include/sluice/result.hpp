@@ -11,7 +11,9 @@
 
 namespace sluice::inline v0 {
 
-// Thrown by Result::value() when there is none: the only exception that this library throws. what() says what describe() says.
+// Thrown by Result::value() when there is none: the only exception of this library's own. what() says what describe() says.
+// Besides it only std::bad_alloc leaves a call, and only one that returns memory without a Result: Message::copy(),
+// mechanisms(), describe(), and value() itself, for the sentence.
 class BadResultAccess : public std::runtime_error {
  public:
   explicit BadResultAccess(const Error& error) : std::runtime_error(describe(error)), error_(error) {}

@@ -3,7 +3,7 @@
 //    0  magic                8   "SLUICE\r\n"
 //    8  lowest version       2   of the protocol that this end speaks
 //   10  highest version      2
-//   12  total size           4   of the hello with its items; 64 … 4096
+//   12  total size           4   of the hello with its items; 64 and more, see kHelloLimit
 //   16  features required    8
 //   24  features offered     8
 //   32  largest message      8   that this end accepts, in bytes
@@ -27,7 +27,9 @@
 namespace sluice::inline v0::core {
 
 inline constexpr std::size_t kHelloFixedSize = 64;
-inline constexpr std::size_t kHelloLimit = 4096;  // a handshake of a stranger costs no more memory than this
+// Of all that one side says in a handshake, its hello and the control frames behind it together: a stranger costs no more
+// memory than this. A hello alone has to leave room for what follows.
+inline constexpr std::size_t kHelloLimit = 4096;
 inline constexpr std::uint16_t kLowestVersion = 0;
 inline constexpr std::uint16_t kHighestVersion = 0;
 inline constexpr std::uint64_t kFeaturesOffered = 0;  // none yet
@@ -52,7 +54,7 @@ struct Hello {
 [[nodiscard]] std::vector<std::byte> encode(const Hello& hello);
 
 // Total size from the fixed part. protocol_error (Step::hello) if this isn't the beginning of a hello, or the announced size
-// is outside 64 … kHelloLimit or no multiple of 8.
+// is outside 64 … kHelloLimit or no multiple of 8. (Whether it leaves room for the rest, Greeting looks to.)
 [[nodiscard]] Result<std::size_t> hello_size(std::span<const std::byte, kHelloFixedSize> fixed) noexcept;
 
 // Reads a whole hello. protocol_error: not a hello; versions without overlap (first: their lowest << 16 | highest, second:
