@@ -163,9 +163,9 @@ class Session {
   // Found by one half, done by the other.
   //
   // The control records `taken` and `goodbye_seen` are due. seq_cst, in one order with out_work_: make_due() sets the word and
-  // then out_work_; move_control_locked() has cleared out_work_ before it takes the word back. A word that it misses is set
-  // after that, and so leaves out_work_ set. The exchange acquires, so that taken_ is at least what it was when the word was
-  // set.
+  // then out_work_; move_locked() clears out_work_, and then move_control_locked() takes the word back. A word that it misses
+  // is set after that, and so leaves out_work_ set. The exchange acquires, so that taken_ is at least what it was when the word
+  // was set.
   std::atomic<bool> answer_due_{false};
   std::atomic<bool> goodbye_seen_due_{false};
   // Something is to be moved out: the tail, or a control record. Set under in_mutex_ by make_due(), see above; else set and
