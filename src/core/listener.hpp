@@ -55,7 +55,6 @@ class ListenerCore {
   void step_ready(std::span<const links::Ready> ready);
   void drop(Client client);
   void drop_late_clients();
-  void drop_all();
   Result<void> watch(HalfOpen& client);
   [[nodiscard]] bool is_foreign_process() const noexcept;
 
