@@ -188,7 +188,7 @@ TEST_P(HostileRegion, ARingThatIsScribbledOverAllTheTime) {
 }
 
 TEST_P(HostileRegion, EndlessDoorbellsAndRecordsDontHoldACallBeyondItsDeadline) {
-  auto& victim = listening_victim();
+  auto& victim = listening_victim("capacity=65536");  // small, so that even a slow build takes more than lie in it at once
   const std::uint64_t memory = resident_bytes(victim.pid());
   for (const bool with_records : {false, true}) {
     auto connected = connect_rightly(victim);
