@@ -24,8 +24,8 @@ Session::~Session() {
   if (closing_.exchange(true, std::memory_order_seq_cst)) return;
   try {
     (void)try_close();  // what the channel holds still arrives; a message whose tail is left does not, and there is no goodbye
-  } catch (const std::bad_alloc& problem) {
-    (void)problem;  // then there is no goodbye either
+  } catch (const std::bad_alloc&) {
+    // Then there is no goodbye either.
   }
   cut();
 }

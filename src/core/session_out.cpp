@@ -143,9 +143,9 @@ void Session::move_out() {
   // Nobody reads any more. What the peer said before is still to be heard, and was it a goodbye: receive() and settle() see.
   if (moved.error().code == Errc::peer_died) {
     severed_.store(true, std::memory_order_release);  // pairs with the acquire in is_peer_gone()
-  } else {
+  } else if (moved.error().code == Errc::protocol_error) {
     end_both(moved.error());
-  }
+  }  // else the system has refused it for now: it stays due, for an accepted message is not dropped
 }
 
 // Copies what is left of an accepted message; whoever calls next moves it on.
