@@ -152,6 +152,7 @@ class Session {
   mutable std::mutex in_mutex_;
   std::deque<Message> ahead_;  // read before anybody asked for them (flush), or too large for receive_into()
   std::size_t ahead_bytes_{0};
+  bool is_link_emptied_{false};             // the last take_message_locked() that gave none left nothing behind
   std::optional<std::uint32_t> peer_asks_;  // the peer wants to know when we have taken so many
 
   mutable std::mutex end_mutex_;  // innermost

@@ -1,5 +1,6 @@
 // How a session ends: orderly, by close, finish and goodbye; or by the peer's death or misbehaviour.
 #include <algorithm>
+#include <new>
 #include <thread>
 
 #include "core/session.hpp"
@@ -58,7 +59,12 @@ Result<void> Session::close(Deadline deadline) {
   if (closing_.exchange(true, std::memory_order_seq_cst)) return {};  // seq_cst: see WaitingPlace::enter()
   wake_all();
   wait_for_calls_to_leave();  // one of them may be in the middle of a message, and leaves its tail for us
-  auto closed = wait_for(Side::closing, Step::close, deadline, [&] { return try_close(); });
+  Result<void> closed;
+  try {
+    closed = wait_for(Side::closing, Step::close, deadline, [&] { return try_close(); });
+  } catch (const std::bad_alloc&) {
+    closed = Error{Errc::out_of_memory, Step::close, 0, 0, 0};  // the peer hears that we are gone all the same
+  }
   cut();
   return closed;
 }
@@ -105,14 +111,14 @@ Result<void> Session::put_goodbye() {
   return {};
 }
 
-// False: there may be more.
+// False: there may be more on the link.
 bool Session::discard_incoming() {
   constexpr int kMessagesPerTry = 1024;  // a peer that goes on sending doesn't keep us from our deadline
   const std::lock_guard lock(in_mutex_);
   ahead_.clear();
   ahead_bytes_ = 0;
   for (int i = 0; i < kMessagesPerTry; ++i) {
-    if (!take_message_locked()) return true;
+    if (!take_message_locked()) return is_link_emptied_;
   }
   wake(Side::closing);  // close() doesn't sleep over it
   return false;

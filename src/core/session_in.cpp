@@ -86,6 +86,7 @@ Result<Message> Session::next_message_locked() {
 Result<Message> Session::take_message_locked() {
   constexpr int kRecordsPerTry = 256;  // a peer that sends nothing but control records doesn't keep us from our deadline
   bool is_last_look = false;
+  is_link_emptied_ = true;
   for (int i = 0; i < kRecordsPerTry; ++i) {
     auto incoming = records_->take();
     if (!incoming) {
@@ -108,6 +109,7 @@ Result<Message> Session::take_message_locked() {
     }
     if (auto done = take_control_locked(incoming->control); !done) return end_both(done.error());
   }
+  is_link_emptied_ = false;
   wake_all();  // there is more: nobody sleeps over it
   return would_block();
 }

@@ -2,6 +2,9 @@
 // descriptors and life can be looked at; the attacker is this process, with raw bytes.
 #pragma once
 
+#include <chrono>
+#include <functional>
+
 #include "conformance.hpp"
 #include "raw_peer.hpp"
 
@@ -57,6 +60,20 @@ class HostileTest : public Conformance {
     const std::uint64_t now = resident_bytes(victim.pid());
     if (under_sanitizer()) return;  // its shadow memory grows too
     EXPECT_LT(now, before + limit) << "the victim's memory has grown";
+  }
+
+  // Calls `put`, which writes more control records or finds no room, for as long as the victim's receive runs. That must end at
+  // its deadline all the same, and the answers that the records ask for must not pile up.
+  Reply receive_in_a_flood(Peer& victim, const std::function<void()>& put, std::uint64_t may_grow = std::uint64_t{8} << 20) {
+    constexpr std::chrono::milliseconds kDeadline{300};
+    const std::uint64_t memory = resident_bytes(victim.pid());
+    const auto started = Clock::now();
+    const auto receiving = victim.start("receive deadline=" + std::to_string(kDeadline.count()));
+    while (!victim.has_answered(receiving) && Clock::now() - started < patience()) put();
+    Reply received = victim.finish(receiving);
+    EXPECT_LT(Clock::now() - started, kDeadline + patience() / 2);
+    expect_grown_less(victim, memory, may_grow);
+    return received;
   }
 
   // What the victim's receive says after an attack; and that every further call says it again.

@@ -214,6 +214,19 @@ INSTANTIATE_TEST_SUITE_P(Shapes, Session,
                            return name;
                          });
 
+// The goodbye of a peer that has gone lies behind more than one look at the link brings, which reads a byte at a time.
+TEST(SessionStream, CloseFindsTheGoodbyeOfAPeerThatHasGone) {
+  if (sluice::links::find_mechanism("inproc") == nullptr) GTEST_SKIP() << "inproc is not built in";
+  auto ends = connect_ends("?link=stream&chop=1");
+  const std::vector<std::byte> message(900);
+  ASSERT_TRUE(ends.first.send(message, kPatience));
+  {
+    const Channel gone = std::move(ends.first);
+  }
+  const auto closed = ends.second.close(kPatience);
+  EXPECT_TRUE(closed) << describe(closed.error());
+}
+
 TEST(SessionRing, AMessageOf64MiBFitsWhateverTheRingMeasures) {
   if (sluice::links::find_mechanism("inproc") == nullptr) GTEST_SKIP() << "inproc is not built in";
   auto ends = connect_ends("?link=region&capacity=256M");
