@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include <sluice/deadline.hpp>
+#include <sluice/export.hpp>
 #include <sluice/mechanisms.hpp>
 #include <sluice/message.hpp>
 #include <sluice/options.hpp>
@@ -64,7 +65,7 @@ struct Statistics {
 // After closed, protocol_error, peer_died, and out_of_memory that has ended the channel, every further call of that direction
 // repeats it. One exception: a call with Deadline::now() that learns of the peer's goodbye answers would_block as long as our
 // answer to it can't be moved, because the peer's close() waits for that; ended() tells at once.
-class [[nodiscard]] Channel final {
+class [[nodiscard]] SLUICE_API Channel final {
  public:
   Channel(Channel&&) noexcept;
   Channel& operator=(Channel&&) noexcept;
@@ -129,14 +130,14 @@ class [[nodiscard]] Channel final {
 
  private:
   friend struct core::ApiAccess;
-  explicit Channel(std::unique_ptr<core::Session> session) noexcept;
+  SLUICE_LOCAL explicit Channel(std::unique_ptr<core::Session> session) noexcept;
   std::unique_ptr<core::Session> session_;
 };
 
 // Waits for peers at an endpoint. One thread at a time may accept; close(), interrupt() and endpoint() may come from any
 // thread. Moving and destroying a listener must not overlap any other call. In a forked child accept() answers misuse, and
 // close(), interrupt() and the destructor do nothing.
-class [[nodiscard]] Listener final {
+class [[nodiscard]] SLUICE_API Listener final {
  public:
   Listener(Listener&&) noexcept;
   Listener& operator=(Listener&&) noexcept;
@@ -160,7 +161,7 @@ class [[nodiscard]] Listener final {
 
  private:
   friend struct core::ApiAccess;
-  explicit Listener(std::unique_ptr<core::ListenerCore> listener) noexcept;
+  SLUICE_LOCAL explicit Listener(std::unique_ptr<core::ListenerCore> listener) noexcept;
   std::unique_ptr<core::ListenerCore> listener_;
 };
 
@@ -173,7 +174,7 @@ class [[nodiscard]] Listener final {
 //   not_found         the folder isn't there
 //   limit_reached     descriptors, or space in the folder
 //   out_of_memory     memory was refused
-Result<Listener> listen(std::string_view endpoint, const Options& options = {});
+SLUICE_API Result<Listener> listen(std::string_view endpoint, const Options& options = {});
 
 // Connects to a listener, and returns when its process has answered from a running accept; the caller owns the channel. Any
 // thread, at any time. Errors:
@@ -185,6 +186,7 @@ Result<Listener> listen(std::string_view endpoint, const Options& options = {});
 //   peer_died         the listener went away meanwhile, or dropped us (retried with wait_for_listener)
 //   limit_reached     descriptors, queues or memory for the channel, here or at the listener (Error::step says what for)
 //   invalid_endpoint, misuse, not_supported, out_of_memory  as listen()
-Result<Channel> connect(std::string_view endpoint, Deadline deadline = Deadline::never(), const Options& options = {});
+SLUICE_API Result<Channel> connect(std::string_view endpoint, Deadline deadline = Deadline::never(),
+                                   const Options& options = {});
 
 }  // namespace sluice::inline v0

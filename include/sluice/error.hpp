@@ -7,6 +7,8 @@
 #include <string_view>
 #include <system_error>
 
+#include <sluice/export.hpp>
+
 namespace sluice::inline v0 {
 
 // The kinds of failure that a program can act on.
@@ -68,14 +70,14 @@ struct Error {
 };
 
 // The name of a code as it stands in Errc, such as "peer_died".
-[[nodiscard]] std::string_view name(Errc code) noexcept;
+[[nodiscard]] SLUICE_API std::string_view name(Errc code) noexcept;
 
 // One sentence for people: what happened, where, and what to do. `endpoint` is named in it when given.
 // Throws std::bad_alloc where std::string does.
-[[nodiscard]] std::string describe(const Error& error, std::string_view endpoint = {});
+[[nodiscard]] SLUICE_API std::string describe(const Error& error, std::string_view endpoint = {});
 
 // The same as a std::error_code of the category "sluice". Compare with Errc by value(), never by the category's
 // address: two copies of the library in one process have two categories.
-[[nodiscard]] std::error_code to_error_code(const Error& error) noexcept;
+[[nodiscard]] SLUICE_API std::error_code to_error_code(const Error& error) noexcept;
 
 }  // namespace sluice::inline v0

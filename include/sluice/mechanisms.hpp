@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include <sluice/export.hpp>
+
 namespace sluice::inline v0 {
 
 // The three shapes of link.
@@ -52,9 +54,9 @@ struct MechanismInfo {
 
 // All rows, on every system, in the order of the documentation. Each mechanism that is built in is probed: that takes some
 // milliseconds. Thread-safe; throws nothing but std::bad_alloc.
-[[nodiscard]] std::vector<MechanismInfo> mechanisms();
+[[nodiscard]] SLUICE_API std::vector<MechanismInfo> mechanisms();
 
-[[nodiscard]] std::string_view name(Shape shape) noexcept;  // "stream", "packets", "region"
-[[nodiscard]] std::string_view name(Reach reach) noexcept;  // "this machine", "network" …
+[[nodiscard]] SLUICE_API std::string_view name(Shape shape) noexcept;  // "stream", "packets", "region"
+[[nodiscard]] SLUICE_API std::string_view name(Reach reach) noexcept;  // "this machine", "network" …
 
 }  // namespace sluice::inline v0

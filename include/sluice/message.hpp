@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include <sluice/export.hpp>
+
 namespace sluice::inline v0 {
 
 namespace core {
@@ -15,7 +17,7 @@ class MessageStorage;
 
 // A received message, move-only. It may be released (destroyed) on any thread and in any order, and may outlive its
 // channel. One thread at a time may use one Message.
-class Message {
+class SLUICE_API Message {
  public:
   Message() noexcept = default;
   Message(Message&& other) noexcept
