@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <type_traits>
 
 #include <sluice/export.hpp>
 
@@ -76,8 +77,18 @@ struct Error {
 // Throws std::bad_alloc where std::string does.
 [[nodiscard]] SLUICE_API std::string describe(const Error& error, std::string_view endpoint = {});
 
-// The same as a std::error_code of the category "sluice". Compare with Errc by value(), never by the category's
-// address: two copies of the library in one process have two categories.
+// The same as a std::error_code of the category "sluice". Compare it with Errc (`code == sluice::Errc::peer_died`) or with
+// std::errc, never with another code or by the category's address: each copy of the library in a process has a category of its
+// own, and codes of all of them equal the same Errc.
 [[nodiscard]] SLUICE_API std::error_code to_error_code(const Error& error) noexcept;
 
+// What a std::error_code is compared with.
+[[nodiscard]] SLUICE_API std::error_condition make_error_condition(Errc code) noexcept;
+
+// It would compile, and never be true.
+bool operator==(Errc, std::errc) = delete;
+
 }  // namespace sluice::inline v0
+
+template <>
+struct std::is_error_condition_enum<sluice::Errc> : std::true_type {};

@@ -147,9 +147,14 @@ std::string beginning(Step step, std::string_view endpoint) {
   return text;
 }
 
+constexpr const char* kCategory = "sluice";
+
+// Another copy of the library in this process has a category of its own: what counts is the name, never the address.
+bool is_ours(const std::error_category& category) noexcept { return std::string_view(category.name()) == kCategory; }
+
 class Category final : public std::error_category {
  public:
-  [[nodiscard]] const char* name() const noexcept override { return "sluice"; }
+  [[nodiscard]] const char* name() const noexcept override { return kCategory; }
   [[nodiscard]] std::string message(int value) const override {
     const Code* const code = find_code(value);
     if (code == nullptr) return "unknown code " + digits(value);
@@ -158,9 +163,21 @@ class Category final : public std::error_category {
   }
   [[nodiscard]] std::error_condition default_error_condition(int value) const noexcept override {
     const Code* const code = find_code(value);
-    return code != nullptr && code->condition ? make_error_condition(*code->condition) : std::error_condition(value, *this);
+    return code != nullptr && code->condition ? std::make_error_condition(*code->condition)
+                                              : std::error_condition(value, *this);
+  }
+  [[nodiscard]] bool equivalent(int value, const std::error_condition& condition) const noexcept override {
+    return is_ours(condition.category()) ? value == condition.value() : default_error_condition(value) == condition;
+  }
+  [[nodiscard]] bool equivalent(const std::error_code& code, int value) const noexcept override {
+    return is_ours(code.category()) && code.value() == value;
   }
 };
+
+const std::error_category& category() noexcept {
+  static const Category category;
+  return category;
+}
 
 }  // namespace
 
@@ -179,9 +196,8 @@ std::string describe(const Error& error, std::string_view endpoint) {
   return text;
 }
 
-std::error_code to_error_code(const Error& error) noexcept {
-  static const Category category;
-  return {static_cast<int>(error.code), category};
-}
+std::error_code to_error_code(const Error& error) noexcept { return {static_cast<int>(error.code), category()}; }
+
+std::error_condition make_error_condition(Errc code) noexcept { return {static_cast<int>(code), category()}; }
 
 }  // namespace sluice::inline v0

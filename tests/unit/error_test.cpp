@@ -190,4 +190,37 @@ TEST(ErrorCode, EqualsTheConditionThatMeansTheSame) {
   EXPECT_NE(to_error_code(error(Errc::peer_died)), std::errc::timed_out);
 }
 
+// What another copy of the library in this process has: a category of the same name, at another address (tests/package tries it
+// with real copies).
+struct OtherCopy final : std::error_category {
+  [[nodiscard]] const char* name() const noexcept override { return "sluice"; }
+  [[nodiscard]] std::string message(int) const override { return {}; }
+};
+
+struct Stranger final : std::error_category {
+  [[nodiscard]] const char* name() const noexcept override { return "stranger"; }
+  [[nodiscard]] std::string message(int) const override { return {}; }
+};
+
+TEST(ErrorCode, IsComparedWithErrcByValueWhateverCopyMadeIt) {
+  const OtherCopy other_copy;
+  const Stranger stranger;
+  for (int value = 1; value <= kLastCode; ++value) {
+    for (int compared = 1; compared <= kLastCode; ++compared) {
+      const auto code = static_cast<Errc>(compared);
+      EXPECT_EQ(to_error_code(error(static_cast<Errc>(value))) == code, value == compared);
+      EXPECT_EQ(std::error_code(value, other_copy) == code, value == compared);
+      EXPECT_EQ(to_error_code(error(static_cast<Errc>(value))) == std::error_condition(compared, other_copy),
+                value == compared);
+      EXPECT_NE(std::error_code(value, stranger), code);
+      EXPECT_NE(to_error_code(error(static_cast<Errc>(value))), std::error_condition(compared, stranger));
+    }
+  }
+}
+
+template <class Left, class Right>
+concept Comparable = requires(Left left, Right right) { left == right; };
+static_assert(Comparable<std::error_code, Errc> && Comparable<std::error_code, std::errc>);
+static_assert(!Comparable<Errc, std::errc>, "it would never be true");
+
 }  // namespace
