@@ -1,37 +1,43 @@
 // Result<T>: a value or an Error, with the member names of std::expected, for programs in C++20.
 #pragma once
 
-#include <cstdlib>
 #include <stdexcept>
 #include <type_traits>
 #include <utility>
 #include <variant>
 
 #include <sluice/error.hpp>
+#include <sluice/export.hpp>
 
 namespace sluice::inline v0 {
 
 // Thrown by Result::value() when there is none: the only exception of this library's own. what() says what describe() says.
 // Besides it only std::bad_alloc leaves a call, and only one that returns memory without a Result: Message::copy(),
 // mechanisms(), describe(), and value() itself, for the sentence.
-class BadResultAccess : public std::runtime_error {
+class SLUICE_API BadResultAccess : public std::runtime_error {
  public:
   explicit BadResultAccess(const Error& error) : std::runtime_error(describe(error)), error_(error) {}
   [[nodiscard]] const Error& error() const noexcept { return error_; }
+  // Defined in the library, and with it what the compiler makes of this class: the same for programs without RTTI.
+  [[nodiscard]] const char* what() const noexcept override;
 
  private:
   Error error_;
 };
 
 namespace detail {
-[[noreturn]] inline void bad_result_access(const Error& error) {
+[[noreturn]] SLUICE_API void throw_bad_result_access(const Error& error);
+[[noreturn]] SLUICE_API void abort_bad_result_access(const Error& error) noexcept;  // says why on standard error
+
+// A program may have parts that are compiled with exceptions and parts without. Each gets its own value(): the linker keeps one
+// function of a name, so those of the second kind bear a mark in theirs.
 #if defined(__cpp_exceptions)
-  throw BadResultAccess(error);
+#define SLUICE_VALUE
+[[noreturn]] inline void bad_result_access(const Error& error) { throw_bad_result_access(error); }
 #else
-  (void)error;
-  std::abort();
+#define SLUICE_VALUE [[gnu::abi_tag("no_exceptions")]]
+[[noreturn]] SLUICE_VALUE inline void bad_result_access(const Error& error) noexcept { abort_bad_result_access(error); }
 #endif
-}
 }  // namespace detail
 
 template <class T>
@@ -54,10 +60,11 @@ class [[nodiscard]] Result {
   [[nodiscard]] T* operator->() noexcept { return std::get_if<0>(&state_); }
   [[nodiscard]] const T* operator->() const noexcept { return std::get_if<0>(&state_); }
 
-  // Throws BadResultAccess without value (aborts in a program without exceptions).
-  [[nodiscard]] T& value() & { return require(), **this; }
-  [[nodiscard]] const T& value() const& { return require(), **this; }
-  [[nodiscard]] T&& value() && { return require(), *std::move(*this); }
+  // Without value throws BadResultAccess; where the caller is compiled without exceptions, it says the same on standard error
+  // and aborts.
+  [[nodiscard]] SLUICE_VALUE T& value() & { return require(), **this; }
+  [[nodiscard]] SLUICE_VALUE const T& value() const& { return require(), **this; }
+  [[nodiscard]] SLUICE_VALUE T&& value() && { return require(), *std::move(*this); }
 
   template <class U>
   [[nodiscard]] T value_or(U&& other) && {
@@ -68,7 +75,7 @@ class [[nodiscard]] Result {
   [[nodiscard]] const Error& error() const noexcept { return *std::get_if<1>(&state_); }
 
  private:
-  void require() const {
+  SLUICE_VALUE void require() const {
     if (!has_value()) detail::bad_result_access(error());
   }
 
@@ -88,7 +95,7 @@ class [[nodiscard]] Result<void> {
   [[nodiscard]] bool has_value() const noexcept { return !failed_; }
   [[nodiscard]] explicit operator bool() const noexcept { return !failed_; }
   void operator*() const noexcept {}
-  void value() const {
+  SLUICE_VALUE void value() const {
     if (failed_) detail::bad_result_access(error_);
   }
   [[nodiscard]] const Error& error() const noexcept { return error_; }
@@ -97,5 +104,7 @@ class [[nodiscard]] Result<void> {
   Error error_{};
   bool failed_{false};
 };
+
+#undef SLUICE_VALUE
 
 }  // namespace sluice::inline v0

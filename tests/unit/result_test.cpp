@@ -77,7 +77,7 @@ TEST(Result, ValueThrowsTheError) {
     EXPECT_EQ(thrown.error().code, Errc::closed);
     EXPECT_EQ(thrown.error().step, Step::receive);
     EXPECT_EQ(thrown.error().os_code, 7);
-    EXPECT_NE(std::string(thrown.what()), "");
+    EXPECT_EQ(thrown.what(), describe(thrown.error()));
   }
   const Result<int> result = Errc::closed;
   EXPECT_THROW((void)result.value(), BadResultAccess);
