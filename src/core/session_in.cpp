@@ -185,7 +185,9 @@ void Session::read_ahead(std::size_t messages, std::size_t bytes) {
       found = true;
     }
   }
-  if (found || incoming_end()) wake(Side::receiving);
+  if (!found && !incoming_end()) return;
+  wake(Side::receiving);
+  wake(Side::armed);
 }
 
 // The peer says how many of our messages it has taken, modulo 2^32. It can't have taken more than we sent (one that is on its

@@ -88,7 +88,7 @@ auto Session::sleep_between(Side side, Step step, Deadline deadline, Attempt& at
     if (place(side).take_interrupt()) return Error{Errc::interrupted, step, 0, 0, 0};
     if (deadline.has_passed()) return late(side, {Errc::timed_out, step, 0, 0, 0});
     if (!may_sleep(side)) continue;
-    if (auto woken = sleep_once(side, deadline); !woken) return woken.error();
+    if (auto woken = sleep_once(side, wants_of(side), deadline); !woken) return woken.error();
   }
 }
 
