@@ -124,10 +124,11 @@ class [[nodiscard]] Channel final {
   // record came): try, and arm again. A channel that is only tried and not armed costs its peer no wake-ups. Like advance() it
   // moves the rest of accepted messages, and reads a message ahead to see that there is one. One thread at a time; others may
   // send and receive meanwhile.
-  // Errors: misuse; limit_reached (the first arm() needs two descriptors, on Linux); out_of_memory. An end is `ready`.
+  // Errors: misuse; limit_reached (the first arm() needs two descriptors, on Linux); out_of_memory. An end is `ready`; where no
+  // message is wanted and 64 of them or 1 MiB lie unread, only that of the peer's process.
   Result<Readiness> arm(Want want);
   // What an event loop waits for, for reading: one descriptor for the channel's life, and the channel's own. Made when it is
-  // first asked for. Errors as arm(). Linux: an epoll(7) descriptor.
+  // first asked for. Errors as arm(), and closed: at this end, before it was ever asked for. Linux: an epoll(7) descriptor.
   Result<Waitable> waitable();
 
   // Why receiving ended (closed, peer_died, protocol_error, out_of_memory), or nothing: while it has not, and while there are

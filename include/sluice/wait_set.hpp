@@ -29,12 +29,12 @@ struct Event {
 // Level-triggered: what was found and not taken is found again by the next wait().
 //
 // Members are borrowed. A channel or listener may be moved while it is in a set (the set follows); destroying it removes it,
-// also on another thread. It may be in one set at a time, and while it is in one, its arm() must not be called.
+// also on another thread. It may be in one set at a time, and while it is in one, its arm() and waitable() must not be called.
 //
 // Threads: one at a time, but for wake(), which may come from any thread and from signal handlers. Other threads may use the
 // members meanwhile, as their own rules allow. In a forked child wait() answers misuse.
 //
-// Linux: epoll(7), two descriptors for the set and two for each channel.
+// Linux: epoll(7), two descriptors for the set and two for each channel and each waitable of others.
 class [[nodiscard]] WaitSet final {
  public:
   // limit_reached: no descriptors left. out_of_memory.
@@ -45,7 +45,8 @@ class [[nodiscard]] WaitSet final {
 
   // Adds a channel, a listener, or something of others that is waited for until it is readable (which is borrowed: it is to be
   // removed before it is closed).
-  // Errors: misuse (it is in a set already, moved from, or was made by another process); limit_reached; out_of_memory.
+  // Errors: misuse (it is in a set already, moved from, or was made by another process); closed (the channel, at this end);
+  // limit_reached; out_of_memory.
   Result<void> add(Channel& channel, std::uint64_t key, Want want);
   Result<void> add(Listener& listener, std::uint64_t key);
   Result<void> add(Waitable waitable, std::uint64_t key);
@@ -62,7 +63,7 @@ class [[nodiscard]] WaitSet final {
   // Errors: timed_out, would_block; misuse; limit_reached, out_of_memory (nothing is lost: call again).
   Result<std::size_t> wait(std::span<Event> events, Deadline deadline = Deadline::never());
 
-  // Makes the wait() that runs, or the next one, return 0. Async-signal-safe.
+  // Makes the wait() that runs, or the next one, return 0, also where members have something. Async-signal-safe.
   void wake() noexcept;
 
  private:

@@ -100,7 +100,8 @@ Result<std::unique_ptr<Session>> ListenerCore::accept_in_turn(Deadline deadline)
       const auto moved = move_clients({ready.data(), ready_count});
       if (!ready_.empty()) {
         Established next = std::move(ready_.front());
-        ready_.pop_front();  // first: memory may be refused
+        ready_.pop_front();                   // first: memory may be refused
+        if (!ready_.empty()) waiter_.wake();  // for an event loop: no descriptor tells of these any more
         return std::make_unique<Session>(std::move(next));
       }
       if (!moved) return moved.error();

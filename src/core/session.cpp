@@ -186,7 +186,7 @@ void Session::advance() {
   const Call call(*this, Side::sending, Step::send);
   if (call.refusal() || closing_.load(std::memory_order_seq_cst)) return;
   move_out();
-  read_ahead(kAheadMessages, kAheadBytes);
+  read_ahead(Side::sending, kAheadMessages, kAheadBytes);
   move_out();  // what was asked for meanwhile
   if (out_work_.load(std::memory_order_acquire)) wake_all();
 }

@@ -69,6 +69,8 @@ class Session {
     [[nodiscard]] bool anything() const noexcept { return message || room || ended; }
   };
   Result<Found> arm(Want want);
+  // Nobody waits for what it was armed for any longer.
+  void disarm();
   [[nodiscard]] Membership& membership() noexcept { return membership_; }
 
   [[nodiscard]] std::optional<Error> ended() const;
@@ -127,7 +129,7 @@ class Session {
   Result<void> take_control_locked(const Control& control);
   void keep_ahead_locked(Message message, bool in_front);
   void note_taken_locked(std::size_t bytes) noexcept;
-  void read_ahead(std::size_t messages, std::size_t bytes);
+  void read_ahead(Side caller, std::size_t messages, std::size_t bytes);
   Result<void> note_peer_took(std::uint32_t count) noexcept;
 
   // Armed for an event loop (session_armed.cpp).
@@ -202,6 +204,10 @@ class Session {
   std::atomic<std::uint64_t> flush_target_{0};
   // It sleeps without listening: somebody receives, or enough is read ahead. seq_cst, see wants_of() and Call.
   std::atomic<bool> sender_is_deaf_{false};
+  // An event loop has been told that there is nothing. seq_cst: arm() sets it before its last look; a receiving call takes
+  // messages and control records off the link, into memory of ours, and then looks at this (Call): one of the two sees the
+  // other.
+  std::atomic<bool> is_armed_{false};
 
   // seq_cst: a call enters its place and then looks at this; close() sets this and then looks who is in, see
   // WaitingPlace::enter(). Whoever sees it false and is still in keeps close() from cut().

@@ -27,28 +27,49 @@ Result<Session::Found> Session::arm(Want want) {
   armed_for_ = want;
   try {
     const auto found = arm_once();
-    // The loop has what it waited for, or will say again that it waits for room.
-    if (!found || found->anything()) stop_waiting_for_room(Side::armed);
+    if (found && !found->anything()) return found;
+    // The loop has what it waited for, and may be away for long: others take over what is left to move.
+    is_armed_.store(false, std::memory_order_relaxed);  // relaxed: at worst a wake-up in vain
+    stop_waiting_for_room(Side::armed);
+    if (out_work_.load(std::memory_order_acquire)) {
+      wake(Side::receiving);
+      wake(Side::sending);
+    }
     return found;
   } catch (const std::bad_alloc&) {
     return fail({Errc::out_of_memory, Step::arm, 0, 0, 0});  // half a record may have come
   }
 }
 
+void Session::disarm() {
+  const Call call(*this, Side::armed, Step::arm);
+  if (call.refusal() || closing_.load(std::memory_order_seq_cst)) return;
+  is_armed_.store(false, std::memory_order_relaxed);  // relaxed: at worst a wake-up in vain
+  stop_waiting_for_room(Side::armed);
+}
+
 Result<Session::Found> Session::arm_once() {
+  constexpr int kRounds = 16;  // a peer that goes on taking our announcement back doesn't keep us here
   // Where something is there already, a ring needs no system call, and its peer no announcement.
   if (traits_.shape == Shape::region) {
     if (const Found found = look(false); found.anything()) return found;
   }
-  while (true) {
+  for (int round = 0; round < kRounds; ++round) {
     // The look at the waitable takes back what has made it readable: what comes after it makes it so again.
     const Wants wants = wants_of(Side::armed);
     const auto woken = sleep_once(Side::armed, wants, Deadline::now());
     if (!woken) return woken.error();
     announce(Side::armed);
+    is_armed_.store(true, std::memory_order_seq_cst);
     if (const Found found = look(woken->writable); found.anything()) return found;
-    if (wants_of(Side::armed) == wants && may_sleep(Side::armed)) return Found{};
+    // Looked at last: close() says so before it wakes this place, and that wake-up may have been taken back above.
+    if (closing_.load(std::memory_order_seq_cst)) return Found{.ended = true};
+    if (wants_of(Side::armed) != wants || !may_sleep(Side::armed)) continue;
+    if (!wants.room) stop_waiting_for_room(Side::armed);  // it was wanted before, perhaps
+    return Found{};
   }
+  wake(Side::armed);  // the loop comes back at once
+  return Found{};
 }
 
 // What there is for the event loop. A message is read ahead to see that it is one. A loop that wants none hears the peer
@@ -57,7 +78,10 @@ Session::Found Session::look(bool is_writable) {
   const bool wants_message = wants(armed_for_, Want::message);
   const bool wants_room = wants(armed_for_, Want::room);
   move_out();
-  read_ahead(wants_message ? 1 : kAheadMessages, kAheadBytes);
+  read_ahead(Side::armed, wants_message ? 1 : kAheadMessages, kAheadBytes);
+  // A death behind messages that nobody wants: they are read ahead as far as that is told, for the tether would wake us for
+  // ever.
+  if (!wants_message && severed_.load(std::memory_order_acquire) && !outgoing_end()) (void)settle();
   move_out();  // what was asked for meanwhile
   Found found;
   {

@@ -47,7 +47,7 @@ std::optional<Error> Session::incoming_end() const {
 Error Session::settle() {
   constexpr std::size_t kSettleMessages = std::size_t{1} << 16;
   constexpr std::size_t kSettleBytes = std::size_t{64} << 20;
-  read_ahead(kSettleMessages, std::min(kSettleBytes, std::max(kAheadBytes, max_incoming_)));
+  read_ahead(Side::sending, kSettleMessages, std::min(kSettleBytes, std::max(kAheadBytes, max_incoming_)));
   return end_outgoing({Errc::peer_died, Step::send, 0, 0, 0});
 }
 

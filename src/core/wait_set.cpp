@@ -27,8 +27,14 @@ WaitSetCore::WaitSetCore(links::Waiter waiter) noexcept
 
 WaitSetCore::~WaitSetCore() {
   if (is_foreign_process()) return;  // the members are the parent's
-  for (auto& [id, member] : members_)
-    if (member.slot) member.slot->leave();
+  for (auto& [id, member] : members_) {
+    if (!member.slot) continue;
+    if (auto* const* session = std::get_if<Session*>(&member.what)) {
+      const std::lock_guard lock(member.slot->mutex);
+      if (member.slot->waiter != nullptr) (*session)->disarm();
+    }
+    member.slot->leave();
+  }
 }
 
 bool WaitSetCore::is_foreign_process() const noexcept { return links::process_generation() != generation_; }
@@ -39,17 +45,25 @@ bool WaitSetCore::is_foreign_process() const noexcept { return links::process_ge
 void WaitSetCore::sweep() {
   constexpr std::size_t kFew = 64;
   if (members_.size() < sweep_at_) return;
-  std::erase_if(members_, [](const auto& entry) {
-    if (!entry.second.slot) return false;
-    const std::lock_guard lock(entry.second.slot->mutex);
-    return entry.second.slot->waiter == nullptr;
-  });
+  for (auto member = members_.begin(); member != members_.end();) {
+    const auto next = std::next(member);
+    if (member->second.slot && member->second.slot->is_left.load(std::memory_order_acquire)) forget(member);
+    member = next;
+  }
   sweep_at_ = std::max(kFew, 2 * members_.size());
+}
+
+void WaitSetCore::forget(Members::iterator member) noexcept {
+  auto& turns = member->second.queued ? queue_ : resting_;
+  turns.erase(member->second.turn);
+  members_.erase(member);
 }
 
 Result<void> WaitSetCore::join(Member member, Membership* membership, links::Waitable waitable) {
   sweep();
+  // All that asks for memory comes first.
   const std::uint64_t id = next_id_++;
+  std::list<std::uint64_t> turn{id};
   if (membership != nullptr) {
     member.slot = std::make_shared<MemberSlot>();
     member.slot->waiter = &waiter_;
@@ -57,12 +71,14 @@ Result<void> WaitSetCore::join(Member member, Membership* membership, links::Wai
     member.slot->id = id;
   }
   const auto added = members_.emplace(id, std::move(member)).first;
+  added->second.turn = turn.begin();
+  added->second.queued = true;
+  queue_.splice(queue_.end(), turn);
   if (auto registered = waiter_.add(waitable, {.readable = true}, id); !registered) {
-    members_.erase(added);
+    forget(added);
     return registered;
   }
   if (membership != nullptr) membership->join(added->second.slot);
-  queue(id);
   return {};
 }
 
@@ -97,18 +113,28 @@ WaitSetCore::Members::iterator WaitSetCore::find(const Membership& membership) n
 }
 
 Result<void> WaitSetCore::change(Session& session, Want want) {
+  if (is_foreign_process()) return misuse();
   const auto found = find(session.membership());
-  if (is_foreign_process() || found == members_.end()) return misuse();
+  if (found == members_.end()) return misuse();
   found->second.want = want;
   queue(found->first);
   return {};
 }
 
+Result<void> WaitSetCore::remove(Session& session) {
+  auto removed = remove(session.membership());
+  if (removed) session.disarm();
+  return removed;
+}
+
+Result<void> WaitSetCore::remove(ListenerCore& listener) { return remove(listener.membership()); }
+
 Result<void> WaitSetCore::remove(Membership& membership) {
+  if (is_foreign_process()) return misuse();
   const auto found = find(membership);
-  if (is_foreign_process() || found == members_.end()) return misuse();
+  if (found == members_.end()) return misuse();
   membership.leave();
-  members_.erase(found);  // a turn of it in the queue finds nobody
+  forget(found);
   return {};
 }
 
@@ -117,19 +143,25 @@ Result<void> WaitSetCore::remove(Waitable waitable) {
     const auto* foreign = std::get_if<Foreign>(&entry.second.what);
     return foreign != nullptr && foreign->waitable == waitable;
   };
+  if (is_foreign_process()) return misuse();
   const auto found = std::ranges::find_if(members_, is_it);
-  if (is_foreign_process() || found == members_.end()) return misuse();
+  if (found == members_.end()) return misuse();
   auto& waiter = *std::get<Foreign>(found->second.what).waiter;
   waiter_.remove(waiter.waitable());
   waiter.remove(waitable);
-  members_.erase(found);
+  forget(found);
   return {};
 }
 
-void WaitSetCore::queue(std::uint64_t id) {
+void WaitSetCore::queue(std::uint64_t id) noexcept {
   const auto found = members_.find(id);
   if (found == members_.end() || std::exchange(found->second.queued, true)) return;
-  queue_.push_back(id);
+  queue_.splice(queue_.end(), resting_, found->second.turn);
+}
+
+void WaitSetCore::rest(Member& member) noexcept {
+  member.queued = false;
+  resting_.splice(resting_.end(), queue_, member.turn);
 }
 
 // ---- waiting -------------------------------------------------------------------------------------------------------------
@@ -140,9 +172,9 @@ Result<std::size_t> WaitSetCore::wait(std::span<Event> events, Deadline deadline
   while (true) {
     // Whoever is to be looked at first doesn't keep the others from being noticed.
     if (auto fetched = fetch(queue_.empty() ? deadline : Deadline::now()); !fetched) return fetched.error();
+    if (std::exchange(woken_, false)) return std::size_t{0};  // before members who always have something
     const auto count = look_at_queued(events);
     if (!count || *count != 0) return count;
-    if (std::exchange(woken_, false)) return std::size_t{0};
     if (deadline.has_passed()) return Error{deadline.is_now() ? Errc::would_block : Errc::timed_out, Step::wait, 0, 0, 0};
   }
 }
@@ -167,11 +199,9 @@ Result<std::size_t> WaitSetCore::look_at_queued(std::span<Event> events) {
   std::size_t count = 0;
   for (std::size_t turns = queue_.size(); turns > 0 && count < events.size(); --turns) {
     const std::uint64_t id = queue_.front();
-    queue_.pop_front();
-    const auto found = members_.find(id);
-    if (found == members_.end()) continue;
-    found->second.queued = false;
-    const auto event = look(found->second);
+    Member& member = members_.at(id);
+    const auto event = look(member);  // where memory is refused it stays the first
+    rest(member);
     if (!event || has_anything(*event)) queue(id);
     if (!event) return count != 0 ? Result<std::size_t>{count} : event.error();
     if (has_anything(*event)) events[count++] = *event;
@@ -245,12 +275,12 @@ Result<void> WaitSet::change(Channel& channel, Want want) {
 
 Result<void> WaitSet::remove(Channel& channel) {
   if (!set_ || !channel.session_) return core::moved_from(Step::wait);
-  return set_->remove(channel.session_->membership());
+  return set_->remove(*channel.session_);
 }
 
 Result<void> WaitSet::remove(Listener& listener) {
   if (!set_ || !listener.listener_) return core::moved_from(Step::wait);
-  return set_->remove(listener.listener_->membership());
+  return set_->remove(*listener.listener_);
 }
 
 Result<void> WaitSet::remove(Waitable waitable) {

@@ -4,7 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <map>
 #include <memory>
 #include <span>
@@ -34,10 +34,13 @@ class WaitSetCore {
   Result<void> add(ListenerCore& listener, std::uint64_t key);
   Result<void> add(Waitable waitable, std::uint64_t key);
   Result<void> change(Session& session, Want want);
-  Result<void> remove(Membership& membership);
+  Result<void> remove(Session& session);
+  Result<void> remove(ListenerCore& listener);
   Result<void> remove(Waitable waitable);
   Result<std::size_t> wait(std::span<Event> events, Deadline deadline);
-  void wake() noexcept { waiter_.wake(); }
+  void wake() noexcept {
+    if (!is_foreign_process()) waiter_.wake();  // there its descriptor is closed, and the number perhaps another's
+  }
 
  private:
   // Something of others, with a waiter of its own, which tells whether it is readable now.
@@ -50,14 +53,20 @@ class WaitSetCore {
     std::uint64_t key{0};
     Want want{Want::nothing};
     std::shared_ptr<MemberSlot> slot;
+    // Its turn: in queue_ while it is to be looked at, else in resting_. Moved between them without asking for memory, so that
+    // nothing is lost where that is refused.
     bool queued{false};
+    std::list<std::uint64_t>::iterator turn{};
   };
   using Members = std::map<std::uint64_t, Member>;  // by the key of their registration, which is never used again
 
   void sweep();
   Result<void> join(Member member, Membership* membership, links::Waitable waitable);
+  Result<void> remove(Membership& membership);
   [[nodiscard]] Members::iterator find(const Membership& membership) noexcept;
-  void queue(std::uint64_t id);
+  void queue(std::uint64_t id) noexcept;
+  void rest(Member& member) noexcept;
+  void forget(Members::iterator member) noexcept;
   Result<void> fetch(Deadline deadline);
   Result<std::size_t> look_at_queued(std::span<Event> events);
   Result<Event> look(Member& member);
@@ -68,7 +77,8 @@ class WaitSetCore {
   Members members_;
   std::uint64_t next_id_{0};
   std::size_t sweep_at_{0};
-  std::deque<std::uint64_t> queue_;
+  std::list<std::uint64_t> queue_;
+  std::list<std::uint64_t> resting_;
   bool woken_{false};  // wake() was called, and not told yet
 };
 

@@ -80,6 +80,16 @@ void loop_until(Channel& channel, Want want, const std::function<bool()>& is_don
   }
 }
 
+// Arms as a loop does to which nothing comes: after a few vain rounds it says `armed`, and nothing wakes the loop any more.
+// What is ready meanwhile is left alone.
+void expect_to_sleep(Channel& channel, Want want) {
+  const auto waitable = channel.waitable().value();
+  bool is_asleep = false;
+  for (int round = 0; round < 20 && !is_asleep; ++round)
+    is_asleep = channel.arm(want).value() == Readiness::armed && !is_readable(waitable, 5ms);
+  EXPECT_TRUE(is_asleep) << "the loop is kept awake, wanting " << static_cast<int>(want);
+}
+
 class Waiting : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
@@ -114,7 +124,80 @@ TEST_P(Waiting, WhatIsThereAlreadyIsReadyAndStaysSo) {
   arm_and_drain(ends.second, Want::message);
 }
 
-// A message is no room, and unread messages don't keep a loop awake that wants room.
+// A message is no room, a finish no end of the other direction, and what isn't wanted keeps nobody awake.
+TEST_P(Waiting, WhatIsNotWantedKeepsNoLoopAwake) {
+  for (const bool has_finished : {false, true}) {
+    auto ends = connect_ends(GetParam());
+    int unread = 0;
+    for (; unread < 100 && ends.first.send(sluice::as_bytes("unread"), Deadline::now()); ++unread) {
+    }
+    std::optional<std::thread> finishing;
+    if (has_finished) finishing.emplace([&] { EXPECT_TRUE(ends.first.finish(kPatience)); });
+    while (ends.second.send(sluice::as_bytes("full"), 1ms)) {
+    }
+    expect_to_sleep(ends.second, Want::room);
+    expect_to_sleep(ends.second, Want::nothing);
+    while (unread > 0 && ends.second.receive(kPatience)) --unread;
+    if (finishing) finishing->join();
+    EXPECT_EQ(unread, 0);
+    expect_to_sleep(ends.second, Want::room);
+    expect_to_sleep(ends.second, Want::nothing);
+    if (!has_finished) expect_to_sleep(ends.second, Want::message);
+  }
+}
+
+TEST_P(Waiting, AFinishIsToldToWhoWantsMessages) {
+  auto ends = connect_ends(GetParam());
+  arm_and_drain(ends.second, Want::message);
+  ASSERT_TRUE(ends.first.finish(kPatience));
+  loop_until(ends.second, Want::message, [&] { return ends.second.ended().has_value(); });
+  EXPECT_EQ(ends.second.arm(Want::message).value(), Readiness::ready);
+  EXPECT_TRUE(ends.second.send(sluice::as_bytes("the other direction goes on"), kPatience));
+}
+
+// The end comes behind more messages than are read ahead, none of which is wanted.
+TEST_P(Waiting, AnEndBehindManyUnwantedMessagesIsTold) {
+  auto ends = connect_ends(GetParam());
+  for (int sent = 0; sent < 200 && ends.first.send(sluice::as_bytes("unread"), Deadline::now()); ++sent) {
+  }
+  for (const auto want : {Want::nothing, Want::room}) (void)ends.second.arm(want).value();
+  {
+    const Channel gone = std::move(ends.first);
+  }
+  // What has ended for whom wants messages is told behind them.
+  int received = 0;
+  loop_until(ends.second, Want::message, [&] {
+    while (ends.second.receive(Deadline::now())) ++received;
+    return ends.second.ended().has_value();
+  });
+  EXPECT_EQ(ends.second.arm(Want::nothing).value(), Readiness::ready);
+}
+
+// Another thread takes messages off the link, into memory of the channel's own: of those that it leaves nothing else tells.
+TEST_P(Waiting, WhatAnotherReceiverLeavesIsTold) {
+  auto ends = connect_ends(GetParam());
+  const auto waitable = ends.second.waitable().value();
+  arm_and_drain(ends.second, Want::message);
+  std::thread sending([&] {
+    for (int count = 0; count < 3; ++count) EXPECT_TRUE(ends.first.send(sluice::as_bytes("three"), kPatience));
+  });
+  std::thread receiving([&] { EXPECT_TRUE(ends.second.receive(kPatience)); });
+  sending.join();
+  receiving.join();
+  int left = 2;
+  loop_until(ends.second, Want::message, [&] {
+    while (left > 0 && ends.second.receive(Deadline::now())) --left;
+    return left == 0;
+  });
+  arm_and_drain(ends.second, Want::message);
+  ASSERT_TRUE(ends.first.send(sluice::as_bytes("too large for its room"), kPatience));
+  std::array<std::byte, 4> room;
+  EXPECT_EQ(ends.second.receive_into(room, kPatience).error().code, Errc::too_large);
+  EXPECT_TRUE(is_readable(waitable, kLong)) << "it lies with the channel, and no link tells of it";
+  EXPECT_EQ(ends.second.arm(Want::message).value(), Readiness::ready);
+}
+
+// Unread messages don't keep a loop awake that wants room messages don't keep a loop awake that wants room.
 TEST_P(Waiting, RoomIsToldWhenThePeerHasMadeSome) {
   auto ends = connect_ends(GetParam());
   ASSERT_TRUE(ends.second.send(sluice::as_bytes("unread"), kPatience));
@@ -243,6 +326,53 @@ TEST_F(WaitSetTest, WakeIsToldOnceAndNotLost) {
   std::thread waking([&] { set_.wake(); });
   EXPECT_EQ(set_.wait(events_, kPatience).value(), 0U);
   waking.join();
+}
+
+TEST_F(WaitSetTest, WakeIsToldThoughAMemberAlwaysHasSomething) {
+  auto ends = connect_ends("");
+  ASSERT_TRUE(set_.add(ends.first, 1, Want::room));
+  ASSERT_EQ(set_.wait(events_, kPatience).value(), 1U);
+  set_.wake();
+  EXPECT_EQ(set_.wait(events_, kPatience).value(), 0U);
+  EXPECT_EQ(set_.wait(events_, kPatience).value(), 1U);
+}
+
+TEST_F(WaitSetTest, ClientsThatAnAcceptLeavesAreTold) {
+  const auto endpoint = fresh_endpoint("");
+  auto listener = sluice::listen(endpoint).value();
+  ASSERT_TRUE(set_.add(listener, 1));
+  ASSERT_EQ(set_.wait(events_, Deadline::now()).error().code, Errc::would_block);
+  std::vector<std::thread> clients;
+  for (int count = 0; count < 3; ++count) clients.emplace_back([&] { EXPECT_TRUE(sluice::connect(endpoint, kPatience)); });
+  EXPECT_TRUE(listener.accept(kPatience));  // outside of the loop
+  for (int left = 2; left > 0;) {
+    ASSERT_TRUE(set_.wait(events_, kPatience));
+    while (left > 0 && listener.accept(Deadline::now())) --left;
+  }
+  for (auto& client : clients) client.join();
+}
+
+// A peer that holds a message is not told that it keeps us waiting, once room is wanted no longer.
+TEST_F(WaitSetTest, AWishForRoomIsTakenBack) {
+  auto ends = connect_ends("?link=region");
+  for (const bool is_removed : {false, true}) {
+    while (ends.first.send(sluice::as_bytes("full"), Deadline::now())) {
+    }
+    ASSERT_TRUE(set_.add(ends.first, 1, Want::room));
+    EXPECT_EQ(set_.wait(events_, Deadline::now()).error().code, Errc::would_block);
+    if (is_removed) {
+      ASSERT_TRUE(set_.remove(ends.first));
+    } else {
+      ASSERT_TRUE(set_.change(ends.first, Want::message));
+      EXPECT_EQ(set_.wait(events_, Deadline::now()).error().code, Errc::would_block);
+    }
+    std::vector<sluice::Message> held;
+    while (auto message = ends.second.receive(Deadline::now())) held.push_back(*std::move(message));
+    EXPECT_EQ(ends.second.receive(Deadline::now()).error().code, Errc::would_block) << "not held";
+    if (!is_removed) {
+      ASSERT_TRUE(set_.remove(ends.first));
+    }
+  }
 }
 
 TEST_F(WaitSetTest, AMovedMemberStaysAndADestroyedOneIsRemoved) {
