@@ -16,8 +16,11 @@
 #include <sluice/message.hpp>
 #include <sluice/options.hpp>
 #include <sluice/result.hpp>
+#include <sluice/waitable.hpp>
 
 namespace sluice::inline v0 {
+
+class WaitSet;
 
 namespace core {
 class Session;
@@ -44,10 +47,10 @@ struct Statistics {
 
 // One end of a channel: messages both ways, each whole, in order, exactly once.
 //
-// Threads: one thread may send (send, flush, finish, advance) while another receives (receive, receive_into); close(),
-// interrupt(), ended(), traits(), peer() and statistics() may be called from any thread. Two threads that send, or two that
-// receive, at the same time are misuse; only advance() then does nothing. Moving and destroying a channel must not overlap any
-// other call.
+// Threads: one thread may send (send, flush, finish, advance) while another receives (receive, receive_into) and a third arms
+// (arm, waitable); close(), interrupt(), ended(), traits(), peer() and statistics() may be called from any thread. Two threads
+// that send, or two that receive, at the same time are misuse; only advance() then does nothing. Moving and destroying a
+// channel must not overlap any other call.
 //
 // A channel belongs to the process that made it: in a forked child every call that can fail answers misuse, and the destructor
 // disturbs nobody. On a channel that was moved from they answer misuse, too.
@@ -117,6 +120,18 @@ class [[nodiscard]] SLUICE_API Channel final {
   // nothing, and a send that comes meanwhile answers misuse. What goes wrong is told by the next call.
   void advance();
 
+  // For event loops: waits for nothing, and says whether there is something already. If not, the channel is armed: what comes
+  // makes waitable() readable, level-triggered, until the next arm() finds nothing there. A wake-up may be in vain (a control
+  // record came): try, and arm again. A channel that is only tried and not armed costs its peer no wake-ups. Like advance() it
+  // moves the rest of accepted messages, and reads a message ahead to see that there is one. One thread at a time; others may
+  // send and receive meanwhile.
+  // Errors: misuse; limit_reached (the first arm() needs two descriptors, on Linux); out_of_memory. An end is `ready`; where no
+  // message is wanted and 64 of them or 1 MiB lie unread, only that of the peer's process.
+  Result<Readiness> arm(Want want);
+  // What an event loop waits for, for reading: one descriptor for the channel's life, and the channel's own. Made when it is
+  // first asked for. Errors as arm(), and closed: at this end, before it was ever asked for. Linux: an epoll(7) descriptor.
+  Result<Waitable> waitable();
+
   // Why receiving ended (closed, peer_died, protocol_error, out_of_memory), or nothing: while it has not, and while there are
   // still messages to receive that were read ahead. misuse: moved from, or a forked child.
   [[nodiscard]] std::optional<Error> ended() const;
@@ -130,6 +145,7 @@ class [[nodiscard]] SLUICE_API Channel final {
 
  private:
   friend struct core::ApiAccess;
+  friend class WaitSet;
   SLUICE_LOCAL explicit Channel(std::unique_ptr<core::Session> session) noexcept;
   std::unique_ptr<core::Session> session_;
 };
@@ -151,6 +167,11 @@ class [[nodiscard]] SLUICE_API Listener final {
   // limit_reached (no descriptors for another client), out_of_memory. After any but closed the listener goes on: call again.
   Result<Channel> accept(Deadline deadline = Deadline::never());
 
+  // As Channel::arm() and waitable(): `ready` if accept() has a channel. Moves the half-open handshakes; those whose time is
+  // over are dropped by the next call, for the waitable keeps no time. Comes in turn with accept(), not beside it.
+  Result<Readiness> arm();
+  Result<Waitable> waitable();
+
   // The endpoint to connect to, with what the system chose filled in. Lives as long as the listener.
   [[nodiscard]] const std::string& endpoint() const noexcept;
 
@@ -161,6 +182,7 @@ class [[nodiscard]] SLUICE_API Listener final {
 
  private:
   friend struct core::ApiAccess;
+  friend class WaitSet;
   SLUICE_LOCAL explicit Listener(std::unique_ptr<core::ListenerCore> listener) noexcept;
   std::unique_ptr<core::ListenerCore> listener_;
 };

@@ -58,6 +58,7 @@ enum class Step : std::uint8_t {
   flush,
   finish,
   close,
+  arm,
   use_after_fork,
 };
 

@@ -10,3 +10,5 @@
 #include <sluice/options.hpp>
 #include <sluice/result.hpp>
 #include <sluice/version.hpp>
+#include <sluice/wait_set.hpp>
+#include <sluice/waitable.hpp>

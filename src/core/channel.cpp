@@ -1,11 +1,11 @@
-// The public classes over session and listener. No exception but Result::value()'s crosses this line: where memory for a
-// message or a channel is refused, the call answers out_of_memory.
+// The public classes over session and listener.
 #include <sluice/channel.hpp>
 
 #include <new>
 #include <utility>
 
 #include "core/connecting.hpp"
+#include "core/guarded.hpp"
 #include "core/listener.hpp"
 #include "core/session.hpp"
 
@@ -22,14 +22,8 @@ struct ApiAccess {
 
 namespace {
 
-template <class Call>
-auto guarded(Step step, Call call) noexcept -> decltype(call()) {
-  try {
-    return call();
-  } catch (const std::bad_alloc&) {
-    return Error{Errc::out_of_memory, step, 0, 0, 0};
-  }
-}
+using core::guarded;
+using core::moved_from;
 
 // The same for a call on a channel: there, half a record may have gone, so the channel ends.
 template <class Call>
@@ -40,8 +34,6 @@ auto guarded(core::Session& session, Step step, Call call) noexcept -> decltype(
     return session.fail({Errc::out_of_memory, step, 0, 0, 0});
   }
 }
-
-[[nodiscard]] Error moved_from(Step step) noexcept { return Error{Errc::misuse, step, 0, 0, 0}; }
 
 }  // namespace
 
@@ -99,6 +91,21 @@ void Channel::advance() {
   });
 }
 
+Result<Readiness> Channel::arm(Want want) {
+  if (!session_) return moved_from(Step::arm);
+  return guarded(Step::arm, [&]() -> Result<Readiness> {
+    if (session_->membership().is_member()) return Error{Errc::misuse, Step::arm, 0, 0, 0};
+    const auto found = session_->arm(want);
+    if (!found) return found.error();
+    return found->anything() ? Readiness::ready : Readiness::armed;
+  });
+}
+
+Result<Waitable> Channel::waitable() {
+  if (!session_) return moved_from(Step::arm);
+  return guarded(Step::arm, [&] { return session_->waitable(); });
+}
+
 std::optional<Error> Channel::ended() const { return session_ ? session_->ended() : moved_from(Step::none); }
 
 const Traits& Channel::traits() const noexcept {
@@ -127,6 +134,21 @@ Result<Channel> Listener::accept(Deadline deadline) {
     if (!session) return session.error();
     return core::ApiAccess::channel(*std::move(session));
   });
+}
+
+Result<Readiness> Listener::arm() {
+  if (!listener_) return moved_from(Step::arm);
+  return guarded(Step::arm, [&]() -> Result<Readiness> {
+    if (listener_->membership().is_member()) return Error{Errc::misuse, Step::arm, 0, 0, 0};
+    const auto ready = listener_->arm();
+    if (!ready) return ready.error();
+    return *ready ? Readiness::ready : Readiness::armed;
+  });
+}
+
+Result<Waitable> Listener::waitable() {
+  if (!listener_) return moved_from(Step::arm);
+  return listener_->waitable();
 }
 
 const std::string& Listener::endpoint() const noexcept {

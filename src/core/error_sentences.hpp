@@ -45,6 +45,7 @@ inline constexpr auto kActivities = std::to_array<Activity>({
     {Step::flush, "flushing", ""},
     {Step::finish, "finishing", ""},
     {Step::close, "closing", ""},
+    {Step::arm, "looking at what there is", "on"},
     {Step::use_after_fork, "using", ""},
 });
 

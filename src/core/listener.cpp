@@ -36,19 +36,56 @@ ListenerCore::ListenerCore(const Resolved& resolved, std::unique_ptr<links::Acce
       acceptor_(std::move(acceptor)) {}
 
 ListenerCore::~ListenerCore() {
-  if (!is_foreign_process()) close();
+  if (is_foreign_process()) return;
+  membership_.leave();
+  close();
 }
 
 bool ListenerCore::is_foreign_process() const noexcept { return links::process_generation() != generation_; }
 
-Result<std::unique_ptr<Session>> ListenerCore::accept(Deadline deadline) {
+class ListenerCore::Turn {
+ public:
+  explicit Turn(ListenerCore& listener) noexcept : listener_(listener) {
+    if (listener.is_foreign_process()) {
+      refusal_ = Error{Errc::misuse, Step::use_after_fork, 0, 0, 0};
+    } else if (listener.accepting_.exchange(true, std::memory_order_acquire)) {  // acquire: pairs with the release below
+      refusal_ = Error{Errc::misuse, Step::accept, 0, 0, 0};
+    }
+  }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+  ~Turn() {
+    if (!refusal_) listener_.accepting_.store(false, std::memory_order_release);  // release: pairs with the acquire above
+  }
+  [[nodiscard]] const std::optional<Error>& refusal() const noexcept { return refusal_; }
+
+ private:
+  ListenerCore& listener_;
+  std::optional<Error> refusal_;
+};
+
+Result<links::Waitable> ListenerCore::waitable() {
   if (is_foreign_process()) return Error{Errc::misuse, Step::use_after_fork, 0, 0, 0};
-  // acquire and release: one accept after the other, each sees what the last one did
-  if (accepting_.exchange(true, std::memory_order_acquire)) return Error{Errc::misuse, Step::accept, 0, 0, 0};
-  struct Leave {
-    std::atomic<bool>& accepting;
-    ~Leave() { accepting.store(false, std::memory_order_release); }
-  } const leave{accepting_};
+  return waiter_.waitable();
+}
+
+Result<bool> ListenerCore::arm() {
+  const Turn turn{*this};
+  if (turn.refusal()) return *turn.refusal();
+  // It takes back what has made the waitable readable; what comes later makes it so again.
+  std::array<links::Ready, kReadyAtOnce> ready;
+  const auto count = waiter_.wait(ready, Deadline::now());
+  if (!count) return count.error();
+  const std::lock_guard lock(mutex_);
+  if (closing_.load(std::memory_order_seq_cst)) return true;
+  const auto moved = move_clients({ready.data(), *count});
+  if (!moved && ready_.empty()) return moved.error();
+  return !ready_.empty();
+}
+
+Result<std::unique_ptr<Session>> ListenerCore::accept(Deadline deadline) {
+  const Turn turn{*this};
+  if (turn.refusal()) return *turn.refusal();
   return accept_in_turn(deadline);
 }
 
@@ -60,15 +97,14 @@ Result<std::unique_ptr<Session>> ListenerCore::accept_in_turn(Deadline deadline)
     {
       const std::lock_guard lock(mutex_);
       if (closing_.load(std::memory_order_seq_cst)) return Error{Errc::closed, Step::accept, 0, 0, 0};
-      step_ready({ready.data(), ready_count});
-      const auto taken = take_new_clients();
-      drop_late_clients();
+      const auto moved = move_clients({ready.data(), ready_count});
       if (!ready_.empty()) {
         Established next = std::move(ready_.front());
-        ready_.pop_front();  // first: memory may be refused
+        ready_.pop_front();                   // first: memory may be refused
+        if (!ready_.empty()) waiter_.wake();  // for an event loop: no descriptor tells of these any more
         return std::make_unique<Session>(std::move(next));
       }
-      if (!taken) return taken.error();
+      if (!moved) return moved.error();
       if (!half_open_.empty()) wake_up = wake_up.or_earlier(half_open_.front().deadline);
     }
     if (interrupted_.exchange(false, std::memory_order_seq_cst)) return Error{Errc::interrupted, Step::accept, 0, 0, 0};
@@ -80,6 +116,13 @@ Result<std::unique_ptr<Session>> ListenerCore::accept_in_turn(Deadline deadline)
 }
 
 // ---- clients -------------------------------------------------------------------------------------------------------------
+
+Result<void> ListenerCore::move_clients(std::span<const links::Ready> ready) {
+  step_ready(ready);
+  auto taken = take_new_clients();
+  drop_late_clients();
+  return taken;
+}
 
 Result<void> ListenerCore::take_new_clients() {
   if (!acceptor_watched_) {

@@ -18,6 +18,7 @@
 
 #include "core/connecting.hpp"
 #include "core/handshake.hpp"
+#include "core/membership.hpp"
 #include "core/session.hpp"
 #include "links/meeting.hpp"
 #include "links/waiter.hpp"
@@ -36,8 +37,16 @@ class ListenerCore {
   [[nodiscard]] const std::string& endpoint() const noexcept { return endpoint_; }
   void close();
   void interrupt() noexcept;
+  // As Listener::arm(): true if accept() has a channel, or says how it ended.
+  [[nodiscard]] Result<bool> arm();
+  [[nodiscard]] Result<links::Waitable> waitable();
+  [[nodiscard]] bool is_closed() const noexcept { return closing_.load(std::memory_order_seq_cst); }
+  [[nodiscard]] Membership& membership() noexcept { return membership_; }
 
  private:
+  // One accept or arm at a time, each seeing what the last one did.
+  class Turn;
+
   struct HalfOpen {
     std::uint64_t key;
     Handshake handshake;
@@ -49,6 +58,7 @@ class ListenerCore {
   ListenerCore(const Resolved& resolved, std::unique_ptr<links::Acceptor> acceptor, links::Waiter waiter);
 
   Result<std::unique_ptr<Session>> accept_in_turn(Deadline deadline);
+  Result<void> move_clients(std::span<const links::Ready> ready);
   Result<void> take_new_clients();
   bool step(Client client);
   void give_up(Client client);
@@ -63,7 +73,8 @@ class ListenerCore {
   const std::uint32_t generation_;  // the process that made it
   std::string endpoint_;
   links::Waiter waiter_;
-  std::atomic<bool> accepting_{false};  // one accept at a time, see accept()
+  Membership membership_;
+  std::atomic<bool> accepting_{false};  // see Turn
   // Set, and then the waiter is woken; the accept looks at them, and then waits. A wake-up that comes before the wait is not
   // lost: so either that look sees them, or the wait ends and the next look does. seq_cst, for there is nothing to be gained
   // here. closing_ is looked at under mutex_: who finds it false there finds the acceptor, too, for close() lets it go under

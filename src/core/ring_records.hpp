@@ -17,8 +17,9 @@
 namespace sluice::inline v0::core {
 
 // One thread at a time may use the outgoing half: put, put_control, taken_by_peer, announce_room, announce_asking,
-// stop_waiting_for_room, waits_for_room; and one the incoming half: take, note_taken, is_holding_up. Which thread that is may
-// change from call to call: the session's two locks see to it. announce_incoming, bell and silence are for any thread.
+// stop_waiting_for_room, waits_for_room, has_room; and one the incoming half: take, note_taken, is_holding_up. Which thread
+// that is may change from call to call: the session's two locks see to it. announce_incoming, bell and silence are for any
+// thread.
 class RingRecords {
  public:
   RingRecords(std::shared_ptr<links::RegionLink> region, std::size_t max_message)
@@ -49,6 +50,7 @@ class RingRecords {
   [[nodiscard]] bool waits_for_room() const noexcept { return writer_->waits_for_room(); }
   [[nodiscard]] bool is_holding_up() const noexcept { return reader_->is_holding_up(); }
   void announce_asking() noexcept { writer_->announce_asking(); }
+  [[nodiscard]] bool has_room() noexcept { return writer_->has_room(); }
 
  private:
   std::shared_ptr<links::RegionLink> region_;

@@ -55,8 +55,7 @@ Result<void> RingWriter::put_record(const RecordHeader& header, std::span<const 
   const std::uint64_t end = position_ + size;
   // The furthest place that a control record behind this one may need: in this lap, or at the beginning of the next.
   const bool kept_in_lap = offset() + size + kept_free <= lap_;
-  if (auto room = require_room((kept_free == 0 || kept_in_lap ? end : next_lap()) + std::max(kept_free, kHeaderSize)); !room)
-    return room;
+  if (auto room = require_room_for(kept_free == 0 || kept_in_lap ? end : next_lap(), kept_free); !room) return room;
 
   const std::size_t at = offset();
   // relaxed: the release store of our header, below, makes it visible before the consumer can look here
@@ -97,7 +96,7 @@ void RingWriter::ring_sleeping_consumer() noexcept {
 
 // Ends the lap with a filler, where the next record doesn't fit into the rest of it.
 Result<void> RingWriter::end_lap(std::uint32_t back, std::size_t kept_free) {
-  if (auto room = require_room(next_lap() + std::max(kept_free, kHeaderSize)); !room) return room;
+  if (auto room = require_room_for(next_lap(), kept_free); !room) return room;
   const std::size_t at = offset();
   header_at(ring_, 0).store(0, std::memory_order_relaxed);  // relaxed: published by the filler's header, as in put_record()
   position_ = next_lap();
@@ -116,6 +115,21 @@ void RingWriter::back_up_to(std::size_t offset) noexcept {
   } else {
     lap_ = backed_;
   }
+}
+
+// For a record that ends at `end`: what it leaves free for control records, or the header behind it, has to find room as well.
+Result<void> RingWriter::require_room_for(std::uint64_t end, std::size_t kept_free) noexcept {
+  const std::uint64_t needed = end + std::max(kept_free, kHeaderSize);
+  auto room = require_room(needed);
+  if (kept_free != 0) wanted_ = room ? 0 : needed;  // of messages alone: a control record is no matter of the caller's
+  return room;
+}
+
+// What is broken is no reason to wait: the next send finds it.
+bool RingWriter::has_room() noexcept {
+  if (wanted_ == 0) return true;
+  const auto room = require_room(wanted_);
+  return room || room.error().code != Errc::would_block;
 }
 
 // would_block unless everything before `end` may be written over: end - released <= capacity.

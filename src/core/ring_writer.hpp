@@ -46,6 +46,9 @@ class RingWriter {
     return shared(ring_.consumer->taken).load(std::memory_order_acquire);
   }
 
+  // Whether what was last refused would find room now; true if nothing was.
+  [[nodiscard]] bool has_room() noexcept;
+
   // Announce that this end is about to sleep until room is released, or until messages are taken. The caller must look again
   // afterwards, and only then sleep.
   void announce_room() noexcept;
@@ -59,6 +62,7 @@ class RingWriter {
   Result<void> end_lap(std::uint32_t back, std::size_t kept_free);
   void back_up_to(std::size_t offset) noexcept;
   Result<void> require_room(std::uint64_t end) noexcept;
+  Result<void> require_room_for(std::uint64_t end, std::size_t kept_free) noexcept;
   Result<void> note_position(std::uint32_t units) noexcept;
   static constexpr std::uint64_t kFresh = std::uint64_t{1} << 32;
   void ring_sleeping_consumer() noexcept;
@@ -74,6 +78,7 @@ class RingWriter {
   std::uint64_t released_{0};  // up to where the peer has let go
   std::size_t lap_;            // bytes of a lap that may be used: the capacity, or less where memory has run out
   std::size_t backed_{kFirstStretch};
+  std::uint64_t wanted_{0};                    // up to where the message that found no room needs it; 0: none was refused
   bool waits_for_room_{false};                 // announced, and not taken back
   std::atomic<std::uint64_t> piggybacked_{0};  // a release position with kFresh, or 0
   std::vector<Bytes> places_;                  // scratch

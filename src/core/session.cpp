@@ -21,6 +21,7 @@ Session::Session(Established established)
 
 Session::~Session() {
   if (is_foreign_process()) return;  // the channel is the parent's
+  membership_.leave();
   if (closing_.exchange(true, std::memory_order_seq_cst)) return;
   try {
     (void)try_close();  // what the channel holds still arrives; a message whose tail is left does not, and there is no goodbye
@@ -45,6 +46,7 @@ Wants Session::wants_of(Side side) {
     const std::lock_guard lock(out_mutex_);  // not while somebody is moving
     move_out = out_work_.load(std::memory_order_acquire) || (side == Side::closing && !goodbye_put_);
   }
+  if (side == Side::armed) return wants_when_armed(move_out);
   if (side != Side::sending) return {.incoming = true, .room = move_out};
   const bool is_flush = flush_target_.load(std::memory_order_relaxed) != 0;  // relaxed: set by this very thread
   // seq_cst: said before the look at the receiving place and at what is read ahead. A receiving call changes these and then
@@ -113,8 +115,8 @@ void Session::stop_waiting_for_room(Side side) {
   if (!is_waited_for && !out_work_.load(std::memory_order_acquire)) records_->ring()->stop_waiting_for_room();
 }
 
-Result<Woken> Session::sleep_once(Side side, Deadline deadline) {
-  const auto points = records_->waiting_points(wants_of(side));
+Result<Woken> Session::sleep_once(Side side, Wants wants, Deadline deadline) {
+  const auto points = records_->waiting_points(wants);
   auto woken = place(side).sleep(points, deadline);
   if (!woken) return woken;
   if (woken->severed) severed_.store(true, std::memory_order_release);
@@ -184,7 +186,7 @@ void Session::advance() {
   const Call call(*this, Side::sending, Step::send);
   if (call.refusal() || closing_.load(std::memory_order_seq_cst)) return;
   move_out();
-  read_ahead(kAheadMessages, kAheadBytes);
+  read_ahead(Side::sending, kAheadMessages, kAheadBytes);
   move_out();  // what was asked for meanwhile
   if (out_work_.load(std::memory_order_acquire)) wake_all();
 }

@@ -19,8 +19,10 @@
 #include <sluice/channel.hpp>
 #include <sluice/deadline.hpp>
 #include <sluice/result.hpp>
+#include <sluice/waitable.hpp>
 
 #include "core/any_records.hpp"
+#include "core/membership.hpp"
 #include "core/records.hpp"
 #include "core/waiting.hpp"
 #include "links/meeting.hpp"
@@ -58,6 +60,18 @@ class Session {
   Result<void> close(Deadline deadline);
   void interrupt() noexcept;
   void advance();
+  Result<links::Waitable> waitable();
+  // As Channel::arm(), and says what there is.
+  struct Found {
+    bool message{false};
+    bool room{false};
+    bool ended{false};  // for what was wanted
+    [[nodiscard]] bool anything() const noexcept { return message || room || ended; }
+  };
+  Result<Found> arm(Want want);
+  // Nobody waits for what it was armed for any longer.
+  void disarm();
+  [[nodiscard]] Membership& membership() noexcept { return membership_; }
 
   [[nodiscard]] std::optional<Error> ended() const;
   [[nodiscard]] const Traits& traits() const noexcept { return traits_; }
@@ -76,7 +90,7 @@ class Session {
   auto sleep_between(Side side, Step step, Deadline deadline, Attempt& attempt) -> decltype(attempt());
   template <class Attempt>
   bool spin(Attempt& attempt, Deadline deadline, decltype(std::declval<Attempt&>()())& result);
-  Result<Woken> sleep_once(Side side, Deadline deadline);
+  Result<Woken> sleep_once(Side side, Wants wants, Deadline deadline);
   [[nodiscard]] Wants wants_of(Side side);
   [[nodiscard]] bool owes_answer();
   [[nodiscard]] Error late(Side side, const Error& error) const;
@@ -115,8 +129,13 @@ class Session {
   Result<void> take_control_locked(const Control& control);
   void keep_ahead_locked(Message message, bool in_front);
   void note_taken_locked(std::size_t bytes) noexcept;
-  void read_ahead(std::size_t messages, std::size_t bytes);
+  void read_ahead(Side caller, std::size_t messages, std::size_t bytes);
   Result<void> note_peer_took(std::uint32_t count) noexcept;
+
+  // Armed for an event loop (session_armed.cpp).
+  Result<Found> arm_once();
+  [[nodiscard]] Found look(bool is_writable);
+  [[nodiscard]] Wants wants_when_armed(bool move_out);
 
   // The end (session_end.cpp).
   Result<void> try_close();
@@ -185,6 +204,10 @@ class Session {
   std::atomic<std::uint64_t> flush_target_{0};
   // It sleeps without listening: somebody receives, or enough is read ahead. seq_cst, see wants_of() and Call.
   std::atomic<bool> sender_is_deaf_{false};
+  // An event loop has been told that there is nothing. seq_cst: arm() sets it before its last look; a receiving call takes
+  // messages and control records off the link, into memory of ours, and then looks at this (Call): one of the two sees the
+  // other.
+  std::atomic<bool> is_armed_{false};
 
   // seq_cst: a call enters its place and then looks at this; close() sets this and then looks who is in, see
   // WaitingPlace::enter(). Whoever sees it false and is still in keeps close() from cut().
@@ -198,6 +221,8 @@ class Session {
   std::atomic<std::uint32_t> sends_since_look_{0};
 
   std::array<WaitingPlace, kSides.size()> places_;
+  Membership membership_;
+  Want armed_for_{Want::nothing};  // belongs to the call that is in the place of `armed`
 
   // Counters, for statistics() on any thread. relaxed: each is right by itself, and nothing is read through it. The first two
   // pairs are written by the call that sends and by the one that receives.

@@ -47,7 +47,7 @@ std::optional<Error> Session::incoming_end() const {
 Error Session::settle() {
   constexpr std::size_t kSettleMessages = std::size_t{1} << 16;
   constexpr std::size_t kSettleBytes = std::size_t{64} << 20;
-  read_ahead(kSettleMessages, std::min(kSettleBytes, std::max(kAheadBytes, max_incoming_)));
+  read_ahead(Side::sending, kSettleMessages, std::min(kSettleBytes, std::max(kAheadBytes, max_incoming_)));
   return end_outgoing({Errc::peer_died, Step::send, 0, 0, 0});
 }
 
@@ -71,7 +71,9 @@ Result<void> Session::close(Deadline deadline) {
 
 // Calls that wait have been told to return; they need no time but their processor's.
 void Session::wait_for_calls_to_leave() {
-  const auto is_somebody_in = [this] { return place(Side::receiving).is_busy() || place(Side::sending).is_busy(); };
+  const auto is_somebody_in = [this] {
+    return std::ranges::any_of(kSides, [this](Side side) { return side != Side::closing && place(side).is_busy(); });
+  };
   if (!is_somebody_in()) return;
   if (!place(Side::closing).start_waiting(*tether_)) {  // no descriptors left
     while (is_somebody_in()) std::this_thread::yield();
@@ -131,6 +133,7 @@ void Session::cut() {
   end_both({Errc::closed, Step::close, 0, 0, 0});
   tail_.drop();
   ahead_.clear();
+  place(Side::armed).forget(*tether_);
   records_.reset();
   tether_.reset();
 }

@@ -125,6 +125,8 @@ Result<void> Session::take_control_locked(const Control& control) {
       return {};  // the header has said it
     case Word::finish:
       end_incoming({Errc::closed, Step::receive, 0, 0, 0});
+      wake(Side::receiving);
+      wake(Side::armed);
       return {};
     case Word::goodbye: {
       {
@@ -174,7 +176,7 @@ void Session::note_taken_locked(std::size_t bytes) noexcept {
 }
 
 // Takes messages off the link before anybody asks for them, so that the control records behind them are seen.
-void Session::read_ahead(std::size_t messages, std::size_t bytes) {
+void Session::read_ahead(Side caller, std::size_t messages, std::size_t bytes) {
   bool found = false;
   {
     const std::lock_guard lock(in_mutex_);
@@ -185,7 +187,9 @@ void Session::read_ahead(std::size_t messages, std::size_t bytes) {
       found = true;
     }
   }
-  if (found || incoming_end()) wake(Side::receiving);
+  if (!found) return;
+  wake(Side::receiving);
+  if (caller != Side::armed) wake(Side::armed);
 }
 
 // The peer says how many of our messages it has taken, modulo 2^32. It can't have taken more than we sent (one that is on its

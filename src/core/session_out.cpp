@@ -128,7 +128,7 @@ Result<void> Session::put_control_locked(Word word, std::uint32_t number) {
 // A caller that only sends has to hear what the peer says: that it has closed, or asks. Somebody who receives hears it anyway.
 void Session::look_for_words() {
   if (!hears_alone()) return;
-  read_ahead(kAheadMessages, kAheadBytes);
+  read_ahead(Side::sending, kAheadMessages, kAheadBytes);
   move_out();
 }
 
@@ -189,7 +189,7 @@ Result<void> Session::try_flush(std::uint64_t target) {
     }
   }
   move_out();
-  read_ahead(kAheadMessages, kAheadBytes);
+  read_ahead(Side::sending, kAheadMessages, kAheadBytes);
   move_out();  // the peer may flush, too
   bool is_gone = false;
   {

@@ -30,6 +30,8 @@ class Session::Call {
     // A sender that left it to this call to hear the peer does so itself now.
     if (side_ == Side::receiving && session_.sender_is_deaf_.exchange(false, std::memory_order_seq_cst))
       session_.wake(Side::sending);
+    // What it has taken off the link, or heard, the link tells no event loop any more.
+    if (side_ == Side::receiving && session_.is_armed_.exchange(false, std::memory_order_seq_cst)) session_.wake(Side::armed);
     if (session_.closing_.load(std::memory_order_seq_cst) && side_ != Side::closing) session_.wake(Side::closing);
   }
   // Why the call may not be made, if so.
@@ -65,8 +67,12 @@ auto Session::wait_for(Side side, Step step, Deadline deadline, Attempt try_it) 
     return tried;
   };
   auto result = attempt();
-  if (!is_would_block(result)) return at_step(step, std::move(result));
-  if (deadline.is_now()) return Error{Errc::would_block, step, 0, 0, 0};
+  if (!is_would_block(result) || deadline.is_now()) {
+    // What can't be moved now an event loop moves, if there is one.
+    if (out_work_.load(std::memory_order_acquire)) wake(Side::armed);
+    if (is_would_block(result)) return Error{Errc::would_block, step, 0, 0, 0};
+    return at_step(step, std::move(result));
+  }
   if (spin(attempt, deadline, result)) return at_step(step, std::move(result));
   if (auto ready = place(side).start_waiting(*tether_); !ready) return ready.error();
   {
@@ -88,7 +94,7 @@ auto Session::sleep_between(Side side, Step step, Deadline deadline, Attempt& at
     if (place(side).take_interrupt()) return Error{Errc::interrupted, step, 0, 0, 0};
     if (deadline.has_passed()) return late(side, {Errc::timed_out, step, 0, 0, 0});
     if (!may_sleep(side)) continue;
-    if (auto woken = sleep_once(side, deadline); !woken) return woken.error();
+    if (auto woken = sleep_once(side, wants_of(side), deadline); !woken) return woken.error();
   }
 }
 

@@ -42,6 +42,15 @@ Result<void> WaitingPlace::register_point(std::size_t index, WaitingPoint point)
   return done;
 }
 
+void WaitingPlace::forget(const links::Tether& tether) noexcept {
+  if (!waiter_) return;
+  for (auto& point : registered_) {
+    if (point.waitable) waiter_->remove(point.waitable);
+    point = {};
+  }
+  for (const auto waitable : tether.waitables()) waiter_->remove(waitable);
+}
+
 Result<Woken> WaitingPlace::sleep(std::span<const WaitingPoint> points, Deadline deadline) {
   for (std::size_t i = 0; i < points.size(); ++i) {
     if (auto done = register_point(i, points[i]); !done) return done.error();
@@ -53,6 +62,7 @@ Result<Woken> WaitingPlace::sleep(std::span<const WaitingPoint> points, Deadline
   for (const auto& one : std::span{ready}.first(*count)) {
     woken.severed |= one.key == kTether;
     woken.rung |= one.key < kTether;
+    woken.writable |= one.key < kTether && one.writable;
   }
   return woken;
 }

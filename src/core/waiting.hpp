@@ -18,13 +18,15 @@
 
 namespace sluice::inline v0::core {
 
-enum class Side : std::uint8_t { receiving, sending, closing };
-inline constexpr std::array kSides{Side::receiving, Side::sending, Side::closing};
+// `armed` never sleeps here: an event loop waits for it elsewhere (Session::arm).
+enum class Side : std::uint8_t { receiving, sending, closing, armed };
+inline constexpr std::array kSides{Side::receiving, Side::sending, Side::closing, Side::armed};
 
 // What ended a wait.
 struct Woken {
-  bool rung{false};     // the link has something, or the doorbell rang
-  bool severed{false};  // the tether
+  bool rung{false};      // the link has something, or the doorbell rang
+  bool writable{false};  // the link takes something; a doorbell tells nothing of it
+  bool severed{false};   // the tether
 };
 
 class WaitingPlace {
@@ -59,6 +61,12 @@ class WaitingPlace {
 
   // Sleeps until one of the points is ready, the tether is severed, wake() or the deadline.
   Result<Woken> sleep(std::span<const WaitingPoint> points, Deadline deadline);
+
+  // Readable while a sleep() here would be over, for an event loop to wait for; none before the first start_waiting().
+  [[nodiscard]] links::Waitable waitable() const noexcept { return waiter_ ? waiter_->waitable() : links::Waitable{}; }
+  // Lets go of points and tether before they are closed, for an event loop may go on waiting here. After it every sleep() but
+  // for wake() is over at once. No call is in this place any more.
+  void forget(const links::Tether& tether) noexcept;
 
   // Any thread.
   void wake() noexcept {

@@ -7,18 +7,13 @@
 
 #include <sluice/deadline.hpp>
 #include <sluice/result.hpp>
+#include <sluice/waitable.hpp>
 
 #include "links/descriptor.hpp"
 
 namespace sluice::inline v0::links {
 
-// Something that a Waiter can wait for; borrowed. What the number means only os/ knows.
-struct Waitable {
-  std::intptr_t native{-1};
-
-  [[nodiscard]] explicit operator bool() const noexcept { return native != -1; }
-  friend bool operator==(const Waitable&, const Waitable&) = default;
-};
+using sluice::Waitable;  // borrowed; what the number means only os/ knows
 
 // What is waited for at a Waitable. A hang-up or an error wakes both.
 struct Interest {
@@ -59,6 +54,10 @@ class Waiter {
   // 0 after the deadline. A never() deadline waits without any time-out of its own. A wake() is reported (and thereby
   // consumed) as one Ready with key kWoken; one that came before the wait is not lost. Signals don't end the wait.
   Result<std::size_t> wait(std::span<Ready> ready, Deadline deadline);
+
+  // Readable, for another Waiter or a stranger's loop, while wait() would find something (epoll(7), "Q&A": an epoll descriptor
+  // is itself waitable; kqueue(2) likewise).
+  [[nodiscard]] Waitable waitable() const noexcept { return {set_.native()}; }
 
   // Ends the wait that runs, or the next one. Async-signal-safe.
   void wake() noexcept;

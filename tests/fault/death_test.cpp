@@ -38,6 +38,33 @@ TEST_P(KilledPeer, WhileIdle) {
   }
 }
 
+// An event loop is told, whatever it waits for; the messages in front of the end come first.
+TEST_P(KilledPeer, WhileAnEventLoopWaits) {
+  using sluice::Want;
+  for (const auto want : {Want::message, Want::room, Want::nothing}) {
+    if (answered()) return;
+    auto pair = meet();
+    auto set = sluice::WaitSet::create().value();
+    fill_up(pair.channel, stream({3000}));  // no room, so that nothing but the death is to be told
+    const bool receives = want == Want::message;
+    ASSERT_OK(set.add(pair.channel, 5, want));
+    std::array<sluice::Event, 2> events;
+    EXPECT_CODE(set.wait(events, 10ms), Errc::timed_out);
+    EXPECT_DONE(pair.peer->call("send size=300"));
+    pair.peer->kill();
+    for (bool has_ended = false; !has_ended;) {
+      const auto waited = set.wait(events, soon());
+      ASSERT_OK(waited);
+      ASSERT_EQ(*waited, 1U);
+      has_ended = events[0].ended;
+      if (events[0].message) receive(pair.channel, stream({kSmall}), 0, 1);
+    }
+    if (!receives) receive(pair.channel, stream({kSmall}), 0, 1);
+    expect_death(pair);
+    meet_again(PeerDoes::connect);
+  }
+}
+
 TEST_P(KilledPeer, WithMessagesInFlight) {
   for (const auto what : {PeerDoes::connect, PeerDoes::listen}) {
     if (answered()) return;
