@@ -56,6 +56,8 @@ enum class Step : std::uint8_t {
   finish,
   close,
   use_after_fork,
+  find_host,
+  take_port,
 };
 
 // One failure. Trivially copyable; compare codes as enum values.
