@@ -157,7 +157,7 @@ inline constexpr auto kSentences = std::to_array<Sentence>({
      "run both as one user, or let the other in with allow=anyone"},
     {Errc::access_denied, Step::identify_peer, When::always,
      "beyond this machine the system can't tell who is at the other end",
-     "meet on 127.0.0.1 or [::1], or say that anyone may be there with allow=anyone"},
+     "meet on 127.0.0.1, or on ::1 in brackets, or say that anyone may be there with allow=anyone"},
     {Errc::access_denied, Step::find_host, When::always, "a rule of this machine forbids connecting there",
      "have its firewall or policy allow it, or choose another address"},
     {Errc::access_denied, Step::take_port, When::always, "this user may not listen on that port",
@@ -236,7 +236,7 @@ inline constexpr auto kSentences = std::to_array<Sentence>({
     {Errc::invalid_endpoint, Step::bind_name, When::numbers, "the name is too long: {first} bytes, and {second} are the limit",
      "choose a shorter one"},
     {Errc::invalid_endpoint, Step::take_port, When::always, "this machine has no such address",
-     "listen on one that it has: 127.0.0.1, [::1], or one of those that `ip address` lists"},
+     "listen on one that it has: 127.0.0.1, or one of those that `ip address` lists"},
     {Errc::invalid_endpoint, kEveryStep, When::always, "what stands behind the colon names no place of this mechanism",
      "`sluice mechanisms` says what has to stand there"},
 

@@ -65,6 +65,17 @@ TEST(Describe, TellsWhatTheSystemRefusesFromWhatBelongsToOthers) {
       "to stand there");
 }
 
+TEST(Describe, SaysWhatKeepsTheEndsOfANetworkApart) {
+  EXPECT_EQ(describe(error(Errc::access_denied, Step::identify_peer), "tcp:0.0.0.0:7"),
+            "checking who is at the other end of tcp:0.0.0.0:7: beyond this machine the system can't tell who is at the other "
+            "end; meet on 127.0.0.1, or on ::1 in brackets, or say that anyone may be there with allow=anyone");
+  EXPECT_EQ(describe(error(Errc::not_found, Step::find_host), "tcp:nowhere:7"),
+            "finding the way to tcp:nowhere:7: no host of that name is known; check the name, or write the address itself");
+  EXPECT_EQ(describe(error(Errc::not_found, Step::find_host, 0, 0, ENETUNREACH), "tcp:192.0.2.1:7"),
+            "finding the way to tcp:192.0.2.1:7: the host can't be reached from here (" + system_says(ENETUNREACH) +
+                "); check the address, the network and the firewalls between");
+}
+
 TEST(Describe, WorksWithoutEndpointAndWithoutStep) {
   EXPECT_EQ(describe(error(Errc::not_found, Step::connect)),
             "connecting: nobody listens there; start the listener, or wait for it (Options::wait_for_listener)");
