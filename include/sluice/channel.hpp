@@ -29,7 +29,8 @@ struct ApiAccess;
 }  // namespace core
 
 // Who is at the other end, as the operating system says; never what the peer claims. Empty where the system doesn't know.
-// Linux: SO_PEERCRED at the time of connect() or listen() (unix(7)).
+// Linux: SO_PEERCRED at the time of connect() or listen() (unix(7)); over TCP on the loopback the owner of the peer's socket
+// (sock_diag(7)), which tells the user and not the process; over a network nothing.
 struct Peer {
   std::optional<std::int64_t> process_id;
   std::optional<std::int64_t> user_id;

@@ -60,6 +60,8 @@ enum class Step : std::uint8_t {
   close,
   arm,
   use_after_fork,
+  find_host,
+  take_port,
 };
 
 // One failure. Trivially copyable; compare codes as enum values.

@@ -9,7 +9,8 @@ namespace sluice::inline v0 {
 
 // Who may be at the other end.
 enum class Allow : std::uint8_t {
-  same_user,  // only processes of this process's user
+  same_user,  // only processes of this process's user; where the system can't tell who is there (beyond the loopback of a
+              // network mechanism), listen and connect answer access_denied
   anyone,     // whoever can reach the endpoint; mechanisms that meet in the lobby answer not_supported
 };
 

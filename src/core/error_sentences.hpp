@@ -47,6 +47,8 @@ inline constexpr auto kActivities = std::to_array<Activity>({
     {Step::close, "closing", ""},
     {Step::arm, "looking at what there is", "on"},
     {Step::use_after_fork, "using", ""},
+    {Step::find_host, "finding the way", "to"},
+    {Step::take_port, "taking the port", "of"},
 });
 
 // What else has to hold for a row to fit.
@@ -111,6 +113,8 @@ inline constexpr auto kSentences = std::to_array<Sentence>({
     {Errc::timed_out, Step::close, When::always,
      "closed, but the peer had not confirmed to have received everything before the deadline",
      "see that it receives to the end, or wait longer"},
+    {Errc::timed_out, Step::find_host, When::always, "the name service doesn't answer",
+     "try again later, or write the address itself"},
     {Errc::timed_out, kEveryStep, When::always, "the deadline passed", "give it more time, or see why the other side is slow"},
 
     {Errc::would_block, Step::connect, When::always, "the listener hasn't answered yet", "try again, or wait with a deadline"},
@@ -133,6 +137,8 @@ inline constexpr auto kSentences = std::to_array<Sentence>({
      "take one of those that `sluice mechanisms` shows as available"},
     {Errc::not_supported, Step::check_options, When::always, "the mechanism can't do what the options ask for",
      "leave the option out, or take another mechanism (`sluice mechanisms` compares them)"},
+    {Errc::not_supported, Step::identify_peer, When::always, "the system doesn't tell here who is at the other end",
+     "see whether a sandbox keeps it from that (Linux: NETLINK_SOCK_DIAG), or say that anyone may be there with allow=anyone"},
     {Errc::not_supported, kEveryStep, When::always, "this mechanism or this system can't do that",
      "take another mechanism (`sluice mechanisms` says what each can do here)"},
 
@@ -148,8 +154,15 @@ inline constexpr auto kSentences = std::to_array<Sentence>({
     {Errc::access_denied, Step::listen, When::always, kNameOfSomebodyElse, kOtherName},
     {Errc::access_denied, Step::connect, When::always, "the listener belongs to another user, or refuses this one",
      "run both as one user, or let the listener allow=anyone"},
-    {Errc::access_denied, Step::identify_peer, When::always, "the two ends belong to different users[ ({first} and {second})]",
+    {Errc::access_denied, Step::identify_peer, When::numbers, "the two ends belong to different users ({first} and {second})",
      "run both as one user, or let the other in with allow=anyone"},
+    {Errc::access_denied, Step::identify_peer, When::always,
+     "beyond this machine the system can't tell who is at the other end",
+     "meet on 127.0.0.1, or on ::1 in brackets, or say that anyone may be there with allow=anyone"},
+    {Errc::access_denied, Step::find_host, When::always, "a rule of this machine forbids connecting there",
+     "have its firewall or policy allow it, or choose another address"},
+    {Errc::access_denied, Step::take_port, When::always, "this user may not listen on that port",
+     "choose one from 1024 on, or 0 for a free one"},
     {Errc::access_denied, Step::hello, When::always, "the listener refuses this user",
      "run both as one user, or let the listener allow=anyone"},
     {Errc::access_denied, kEveryStep, When::always, "this user may not do that",
@@ -158,6 +171,8 @@ inline constexpr auto kSentences = std::to_array<Sentence>({
     {Errc::address_in_use, Step::bind_name, When::always,
      "a live listener, or a file that is no dead listener's, has that name",
      "stop the listener, move the file away, or choose another name"},
+    {Errc::address_in_use, Step::take_port, When::always, "a live listener, or a connection of another program, has that port",
+     "stop it, connect to it, or choose another port (0 for a free one)"},
     {Errc::address_in_use, kEveryStep, When::always, "a live listener has that name",
      "stop it, connect to it, or choose another name"},
 
@@ -170,6 +185,10 @@ inline constexpr auto kSentences = std::to_array<Sentence>({
     {Errc::not_found, Step::take_name, When::always, kNoFolder, kMakeFolder},
     {Errc::not_found, Step::bind_name, When::always, kNoFolder, kMakeFolder},
     {Errc::not_found, Step::listen, When::always, kNoFolder, kMakeFolder},
+    {Errc::not_found, Step::find_host, When::system, "the host can't be reached from here",
+     "check the address, the network and the firewalls between"},
+    {Errc::not_found, Step::find_host, When::always, "no host of that name is known",
+     "check the name, or write the address itself"},
     {Errc::not_found, kEveryStep, When::always, "it doesn't exist", "check the name"},
 
     // getrlimit(2), RLIMIT_MSGQUEUE: counted for each user, over all its processes.
@@ -212,11 +231,13 @@ inline constexpr auto kSentences = std::to_array<Sentence>({
      "`sluice mechanisms` lists those that exist"},
     {Errc::invalid_endpoint, Step::check_options, When::in_text,
      "the option {option} is not known here, or its value can't be read",
-     "correct it; sizes are digits with K, M or G, and allow is same_user or anyone"},
+     "correct it; sizes are digits with K, M or G, times are seconds, and allow is same_user or anyone"},
     {Errc::invalid_endpoint, Step::parse_endpoint, When::always, "the text can't be read[ at position {first}]",
      "write mechanism:where?option=value, with %3F for ? and %25 for %"},
     {Errc::invalid_endpoint, Step::bind_name, When::numbers, "the name is too long: {first} bytes, and {second} are the limit",
      "choose a shorter one"},
+    {Errc::invalid_endpoint, Step::take_port, When::always, "this machine has no such address",
+     "listen on one that it has: 127.0.0.1, or one of those that `ip address` lists"},
     {Errc::invalid_endpoint, kEveryStep, When::always, "what stands behind the colon names no place of this mechanism",
      "`sluice mechanisms` says what has to stand there"},
 

@@ -12,6 +12,7 @@
 namespace sluice::inline v0::core {
 namespace {
 
+constexpr Step kLastStep = Step::take_port;                     // that a refusal may name
 constexpr std::size_t kNumbersAt = kHeaderSize + kControlSize;  // in the frame of a control record
 
 [[nodiscard]] Error broken() noexcept { return Error{Errc::protocol_error, Step::hello, 0, 0, 0}; }
@@ -30,10 +31,9 @@ constexpr std::size_t kNumbersAt = kHeaderSize + kControlSize;  // in the frame 
   if (refusal.number == 0 || refusal.number > static_cast<std::uint32_t>(Errc::interrupted) || numbers.size() != 2)
     return broken();
   const auto step = static_cast<std::uint32_t>(refusal.value >> 32);
-  return Error{static_cast<Errc>(refusal.number),
-               step <= static_cast<std::uint32_t>(Step::use_after_fork) ? static_cast<Step>(step) : Step::none,
-               static_cast<std::int32_t>(refusal.value), static_cast<std::int64_t>(numbers[0]),
-               static_cast<std::int64_t>(numbers[1])};
+  return Error{
+      static_cast<Errc>(refusal.number), step <= static_cast<std::uint32_t>(kLastStep) ? static_cast<Step>(step) : Step::none,
+      static_cast<std::int32_t>(refusal.value), static_cast<std::int64_t>(numbers[0]), static_cast<std::int64_t>(numbers[1])};
 }
 
 // A fresh region gets its head from the side that made it; the other side checks that this is one.
@@ -101,11 +101,26 @@ Result<void> Handshake::queue_hello() {
 Result<void> Handshake::take_hello() {
   const auto frame = greeting_.receive_hello();
   if (!frame && frame.error().code == Errc::would_block) return frame.error();
+  if (const auto vouched = vouch_again(); !vouched) {
+    if (role_ == Role::listening) return refuse(vouched.error());
+    // A listener that refuses has hung up by now, perhaps: its reason is still to be read. An offer will not be taken.
+    if (vouched.error().code != Errc::peer_died) return vouched;
+  }
   const auto hello = frame ? decode_hello(frame->bytes) : Result<Hello>{frame.error()};
   if (!hello) return role_ == Role::listening ? refuse(hello.error()) : hello.error();
   peer_largest_ = hello->largest_message;
   if (role_ == Role::listening) return make_offer();
   state_ = State::verdict;
+  return {};
+}
+
+// What the system said of the peer when it came may be outdated, or have been missing: its hello came from who is there now.
+Result<void> Handshake::vouch_again() {
+  if (!meeting_.vouch_again) return {};
+  const auto peer = meeting_.vouch_again();
+  if (!peer) return peer.error();
+  meeting_.peer = *peer;
+  meeting_.vouch_again = nullptr;
   return {};
 }
 
@@ -158,6 +173,7 @@ Result<void> Handshake::take_verdict() {
   if (!control) return broken();
   if (control->word == Word::refuse) return error_of(*control, *frame);
   if (control->word != Word::offer) return broken();
+  if (auto vouched = vouch_again(); !vouched) return vouched;  // unless that was done at its hello
   return take_offer(*control, *std::move(frame));
 }
 

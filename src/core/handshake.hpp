@@ -6,6 +6,9 @@
 //                                <------    hello, then offer (or refuse)
 //   takes the link, ready        ------>
 //
+// Where the system's word on who is there doesn't hold for good (Meeting::vouch_again), each side asks once more when it has
+// the other's hello, before it makes anything of it.
+//
 // The answer to each step proves that the peer lived after we had opened its process object. At most 4 KiB are read from a peer
 // that has not finished its handshake, and not a byte beyond its frames: what follows belongs to the session.
 #pragma once
@@ -46,6 +49,7 @@ class Handshake {
 
   Result<void> begin();
   Result<void> take_hello();
+  Result<void> vouch_again();
   Result<void> make_offer();
   Result<void> take_verdict();
   Result<void> take_offer(const Control& control, Frame frame);

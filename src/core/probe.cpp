@@ -58,7 +58,9 @@ Result<std::pair<Established, Established>> make_pair(const links::Row& row, con
                                                       const links::Place& place) {
   auto acceptor = mechanism.listen(place);
   if (!acceptor) return acceptor.error();
-  auto dialer = mechanism.dial(place);
+  links::Place there = place;
+  there.where = (*acceptor)->where();  // with the real port
+  auto dialer = mechanism.dial(there);
   if (!dialer) return dialer.error();
   Connecting connecting{*std::move(dialer), row, Limits{}};
   std::optional<Handshake> handshake;

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -65,6 +66,11 @@ struct Meeting {
   std::unique_ptr<PrivateLink> private_link;
   // Whether the peer is who it has to be: code access_denied if the system vouches for somebody else than `allow` lets in.
   Result<void> vouched;
+  // Asks the system once more who is there, where its first word doesn't hold for good or is not there yet (a TCP connection
+  // has an owner at its other end only once it is accepted, and another one may come to have that end's address): the peer
+  // as it is now. access_denied: as for `vouched`; peer_died: nobody is there any more. To be called when the peer has said
+  // something. Null: `peer` and `vouched` hold for good.
+  std::function<Result<Peer>()> vouch_again;
   bool one_process{false};  // both ends are in this process
 };
 

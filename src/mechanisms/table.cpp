@@ -29,6 +29,10 @@ struct Limits {
 // POSIX message queues as Linux makes them for everybody: msgsize_max and msg_max (mq_overview(7), "/proc interfaces").
 constexpr Limits kMessageQueue{.packet_size = 8192, .capacity = std::size_t{10} * 8192};
 
+// What Linux lets both ends of a TCP connection hold at most: 4 MiB at the sender (tcp(7), tcp_wmem), 6 MiB at the receiver
+// (tcp_rmem), unless its administrator says otherwise.
+constexpr Limits kTcpBuffers{.capacity = std::size_t{10} << 20};
+
 constexpr Traits promises(Shape shape, unsigned promised, Limits limits = {}) {
   Traits traits;
   traits.shape = shape;
@@ -50,7 +54,7 @@ constexpr auto kRows = std::to_array<Row>({
     {"inproc", "linux macos windows", "any of the three, by option", "a name; both ends in one process", Meet::accept, Reach::this_process, promises(Shape::region, kOneProcess), "link packet depth deliver send chop outbox buffer backed"},
     {"unix", "linux macos windows", "stream", "a socket file", Meet::accept, Reach::this_machine, promises(Shape::stream, kIdentity), ""},
     {"seqpacket", "linux", "packets", "a socket file", Meet::accept, Reach::this_machine, promises(Shape::packets, kIdentity), ""},
-    {"tcp", "linux macos windows", "stream", "host:port; port 0 picks one", Meet::accept, Reach::network, promises(Shape::stream, kDeliveredOnly), ""},
+    {"tcp", "linux macos windows", "stream", "host:port; port 0 picks one", Meet::accept, Reach::network, promises(Shape::stream, kDeliveredOnly, kTcpBuffers), "keepalive"},
     {"pipe", "linux macos windows", "stream x 2", "nothing: anonymous, for a child", Meet::inherited, Reach::this_machine, promises(Shape::stream, kNothing), ""},
     {"fifo", "linux macos", "stream x 2", "a path for FIFO files", Meet::lobby, Reach::this_machine, promises(Shape::stream, kIdentity | kLobby), ""},
     {"shm", "linux macos windows", "region", "a name", Meet::lobby, Reach::this_machine, promises(Shape::region, kIdentity | kLobby | kTruncatable), ""},

@@ -102,5 +102,23 @@ TEST_P(OnlyWhoMay, AnyoneWhereTheMechanismCanVouchElseNotSupported) {
   std::filesystem::permissions(scratch().folder(), std::filesystem::perms::owner_all);
 }
 
+TEST_P(OnlyWhoMay, BeyondThisMachineAnyoneHasToBeWrittenOut) {
+  if (subject().beyond.empty()) return note("beyond_this_machine", "not reached");
+  const std::string beyond = subject().mechanism + ":" + subject().beyond;
+  EXPECT_CODE(sluice::listen(beyond), Errc::access_denied);
+  auto listening = sluice::listen(beyond + "?allow=anyone");
+  ASSERT_OK(listening);
+  auto listener = *std::move(listening);
+  // Who connects there knows as little of who listens.
+  EXPECT_CODE(sluice::connect(listener.endpoint(), soon()), Errc::access_denied);
+  auto& peer = start_peer();
+  const auto connecting = peer.start("connect deadline=10000 endpoint=" + listener.endpoint() + "?allow=anyone");
+  auto channel = listener.accept(soon());
+  ASSERT_OK(channel);
+  EXPECT_DONE(peer.finish(connecting));
+  send(*channel, stream({10}), 0, 1);
+  EXPECT_DONE(peer.call("receive size=10"));
+}
+
 }  // namespace
 }  // namespace sluice_test

@@ -34,6 +34,21 @@ class DeathTest : public Conformance {
     return sent.number("sent");
   }
 
+  // Receives what the peer had sent before it died, then its death: all of it; or, where only what the dead side's kernel had
+  // delivered can be counted on, a beginning of it, whole and in order, of at least so many messages.
+  void expect_sent_then_death(Pair& pair, const Stream& sent, std::uint64_t count, std::uint64_t at_least) {
+    if (pair.channel.traits().after_death == sluice::AfterDeath::all) at_least = count;
+    std::uint64_t received = 0;
+    for (; received < count; ++received) {
+      const auto message = pair.channel.receive(soon());
+      if (!message) break;
+      ASSERT_EQ(sent.wrong(received, message->bytes()), "");
+    }
+    EXPECT_GE(received, at_least) << "of " << count;
+    if (received < count) note("lost_of_" + std::to_string(count), count - received);
+    expect_death(pair);
+  }
+
   // All that the peer sent was received: now its death must show, in every call, and stay.
   void expect_death(Pair& pair) {
     EXPECT_CODE(pair.channel.receive(soon()), Errc::peer_died);

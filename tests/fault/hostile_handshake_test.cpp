@@ -14,7 +14,7 @@ TEST_P(HostileHandshake, SilentClientsDelayNobody) {
   constexpr std::size_t kSilent = 16;
   auto& victim = listening_victim();
   std::vector<RawSocket> silent;
-  for (std::size_t client = 0; client < kSilent; ++client) silent.push_back(RawSocket::connect(socket_path()));
+  for (std::size_t client = 0; client < kSilent; ++client) silent.push_back(RawSocket::connect(door()));
   const auto started = Clock::now();
   expect_unharmed(victim, resident_bytes(victim.pid()));
   const auto took = Clock::now() - started;
@@ -26,7 +26,7 @@ TEST_P(HostileHandshake, SilentClientsDelayNobody) {
 TEST_P(HostileHandshake, HelloBytesThatComeOneByOneDelayNobody) {
   if (answered()) return;
   auto& victim = listening_victim();
-  auto slow = RawSocket::connect(socket_path());
+  auto slow = RawSocket::connect(door());
   const auto hello = RawHello{}.wire();
   for (std::size_t at = 0; at < 10; ++at) {
     ASSERT_TRUE(slow.send(std::span(hello.bytes()).subspan(at, 1)));
@@ -49,7 +49,7 @@ TEST_P(HostileHandshake, RandomBytes) {
   Random random(test_seed());
   for (std::uint64_t round = 0; round < rounds; ++round) {
     const auto accepting = victim.start("accept deadline=30");
-    auto stranger = RawSocket::connect(socket_path());
+    auto stranger = RawSocket::connect(door());
     Wire wire;
     // Some begin rightly, so that what comes later is looked at as well.
     if (round % 3 == 1) wire.text("SLUICE\r\n");
@@ -86,7 +86,7 @@ TEST_P(HostileHandshake, HellosThatLie) {
   for (const auto& lie : lies) {
     SCOPED_TRACE(lie.what);
     const auto accepting = victim.start("accept deadline=300");
-    auto stranger = RawSocket::connect(socket_path());
+    auto stranger = RawSocket::connect(door());
     ASSERT_TRUE(stranger.send(lie.hello.wire()));
     // Refused, not left waiting; the listener's own call reports nothing.
     EXPECT_TRUE(stranger.is_hung_up());
@@ -99,7 +99,7 @@ TEST_P(HostileHandshake, AnotherVersionLearnsOurs) {
   if (answered()) return;
   auto& victim = listening_victim();
   const auto accepting = victim.start("accept deadline=300");
-  auto stranger = RawSocket::connect(socket_path());
+  auto stranger = RawSocket::connect(door());
   RawHello hello;
   hello.lowest = 7;
   hello.highest = 9;
@@ -139,14 +139,14 @@ TEST_P(HostileHandshake, TruncatedOrFollowedByNonsense) {
   };
   for (const std::size_t size : {0U, 1U, 8U, 63U}) {
     const auto accepting = victim.start("accept deadline=50");
-    auto stranger = RawSocket::connect(socket_path());
+    auto stranger = RawSocket::connect(door());
     (void)stranger.send(std::span(hello.bytes()).first(size));
     stranger.close();
     EXPECT_FAILED(victim.finish(accepting), Errc::timed_out);
   }
   for (const auto& ending : endings) {
     const auto accepting = victim.start("accept deadline=100");
-    auto stranger = RawSocket::connect(socket_path());
+    auto stranger = RawSocket::connect(door());
     ASSERT_TRUE(stranger.send(hello));
     ASSERT_TRUE(stranger.receive_hello());
     (void)stranger.receive_control();
@@ -162,7 +162,7 @@ TEST_P(HostileHandshake, HandlesThatNobodyAskedForAreClosed) {
   for (const std::size_t count : {1U, 8U, 9U, 200U}) {
     const auto before = descriptors_of(victim.pid()).size();
     const auto accepting = victim.start("accept deadline=50");
-    auto stranger = RawSocket::connect(socket_path());
+    auto stranger = RawSocket::connect(door());
     Files files;
     for (std::size_t at = 0; at < count; ++at) files.add(open("/dev/null", O_RDONLY | O_CLOEXEC));
     (void)stranger.send(RawHello{}.wire(), files);
@@ -182,7 +182,7 @@ TEST_P(HostileHandshake, ManyThatComeAndGo) {
   const auto accepting = victim.start("accept deadline=1500");
   const std::uint64_t count = scaled(300, 100);
   for (std::uint64_t at = 0; at < count; ++at) {
-    auto stranger = RawSocket::connect(socket_path());
+    auto stranger = RawSocket::connect(door());
     if (at % 2 == 0) (void)stranger.send(RawHello{}.wire());
   }
   EXPECT_FAILED(victim.finish(accepting), Errc::timed_out);

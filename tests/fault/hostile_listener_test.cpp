@@ -17,11 +17,11 @@ namespace {
 class HostileListener : public HostileTest {
  protected:
   std::string place() {
-    std::string path;
+    std::string door;
     std::map<std::filesystem::path, std::string> records;
     {
       auto real = listen();
-      path = find_socket(scratch().folder());
+      door = find_door(scratch().folder(), real.endpoint());
       for (const auto& entry : std::filesystem::directory_iterator(scratch().folder())) {
         if (!entry.is_regular_file()) continue;
         std::ifstream file(entry.path());
@@ -32,7 +32,7 @@ class HostileListener : public HostileTest {
       std::ofstream(record) << text;
       records_.push_back(record);
     }
-    return path;
+    return door;
   }
   void TearDown() override {
     for (const auto& record : records_) std::filesystem::remove(record);
@@ -105,12 +105,11 @@ std::vector<Case> cases() {
 TEST_P(HostileListener, GarbageInTheHandshake) {
   if (answered()) return;
   auto& victim = start_peer();
-  const std::string path = place();
-  ASSERT_NE(path, "");
+  const std::string door = place();
   const std::uint64_t memory = resident_bytes(victim.pid());
   for (const auto& each : cases()) {
     SCOPED_TRACE(each.what);
-    RawListener listener(path);
+    RawListener listener(door);
     const auto connecting = victim.start("connect deadline=5000");
     auto socket = listener.accept();
     ASSERT_TRUE(socket);
@@ -141,7 +140,7 @@ TEST_P(HostileListener, SilenceEndsAtTheDeadline) {
 TEST_P(HostileListener, OffersThatAreNone) {
   if (answered()) return;
   auto& victim = start_peer();
-  const std::string path = place();
+  const std::string door = place();
   const std::vector<std::vector<std::uint64_t>> numbers{{},
                                                         {0, 0},
                                                         {~std::uint64_t{0}, ~std::uint64_t{0}},
@@ -159,7 +158,7 @@ TEST_P(HostileListener, OffersThatAreNone) {
         if (count == 0 && kind > 0) break;
         SCOPED_TRACE(std::to_string(said.size()) + " numbers, " + std::to_string(count) + " files of kind " +
                      std::to_string(kind));
-        RawListener listener(path);
+        RawListener listener(door);
         const auto connecting = victim.start("connect deadline=5000");
         auto socket = listener.accept();
         ASSERT_TRUE(socket);

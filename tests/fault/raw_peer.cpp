@@ -1,6 +1,8 @@
 #include "raw_peer.hpp"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -9,8 +11,10 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <stdexcept>
 #include <system_error>
 
 #include "content.hpp"
@@ -23,13 +27,35 @@ constexpr std::size_t kHeader = 8;
 constexpr std::size_t kControlFixed = 16;
 constexpr std::size_t kFrameLimit = 4096;
 
-sockaddr_un address_of(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof(address.sun_path)) throw std::system_error(ENAMETOOLONG, std::generic_category(), path);
-  std::memcpy(address.sun_path, path.c_str(), path.size());
+bool is_path(const std::string& door) { return door.starts_with('/'); }
+
+struct Address {
+  sockaddr_storage storage{};
+  socklen_t size{0};
+  [[nodiscard]] const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
+};
+
+// Of a path, or of an address and a port; size 0 if it is neither.
+Address address_of(const std::string& door) {
+  Address address;
+  if (is_path(door)) {
+    sockaddr_un file{};
+    file.sun_family = AF_UNIX;
+    if (door.size() >= sizeof(file.sun_path)) throw std::system_error(ENAMETOOLONG, std::generic_category(), door);
+    std::memcpy(file.sun_path, door.c_str(), door.size());
+    std::memcpy(&address.storage, &file, address.size = sizeof(file));
+    return address;
+  }
+  sockaddr_in port{};
+  port.sin_family = AF_INET;
+  const auto colon = door.rfind(':');
+  if (colon == door.npos || inet_pton(AF_INET, door.substr(0, colon).c_str(), &port.sin_addr) != 1) return address;
+  port.sin_port = htons(static_cast<std::uint16_t>(std::atoi(door.c_str() + colon + 1)));
+  std::memcpy(&address.storage, &port, address.size = sizeof(port));
   return address;
 }
+
+int socket_for(const std::string& door) { return ::socket(is_path(door) ? AF_UNIX : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0); }
 
 bool wait_for(int fd, short events) {
   pollfd ready{fd, events, 0};
@@ -109,11 +135,10 @@ void Files::close() {
   files_.clear();
 }
 
-RawSocket RawSocket::connect(const std::string& path) {
-  const auto address = address_of(path);
-  RawSocket socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (::connect(socket.fd_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0)
-    throw std::system_error(errno, std::generic_category(), path);
+RawSocket RawSocket::connect(const std::string& door) {
+  const auto address = address_of(door);
+  RawSocket socket(socket_for(door));
+  if (::connect(socket.fd_, address.get(), address.size) != 0) throw std::system_error(errno, std::generic_category(), door);
   return socket;
 }
 
@@ -225,23 +250,26 @@ std::optional<RawOffer> shake_hands(RawSocket& socket, const RawHello& hello) {
   return offer;
 }
 
-std::string find_socket(const std::string& folder) {
+std::string find_door(const std::string& folder, const std::string& endpoint) {
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder))
     if (entry.is_socket()) return entry.path().string();
-  return {};
+  std::string door = endpoint.substr(endpoint.find(':') + 1);
+  if (is_path(door) || address_of(door).size == 0) throw std::runtime_error("no socket to knock at: " + endpoint);
+  return door;
 }
 
-RawListener::RawListener(const std::string& path) : path_(path) {
-  const auto address = address_of(path);
-  fd_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+RawListener::RawListener(const std::string& door) : door_(door), fd_(socket_for(door)) {
+  const auto address = address_of(door);
+  const int on = 1;
+  setsockopt(fd_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));  // connections of the listener before it don't matter
   constexpr int kBacklog = 16;
-  if (bind(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 || listen(fd_, kBacklog) != 0)
-    throw std::system_error(errno, std::generic_category(), path);
+  if (bind(fd_, address.get(), address.size) != 0 || listen(fd_, kBacklog) != 0)
+    throw std::system_error(errno, std::generic_category(), door);
 }
 
 RawListener::~RawListener() {
   close(fd_);
-  unlink(path_.c_str());
+  if (is_path(door_)) unlink(door_.c_str());
 }
 
 std::optional<RawSocket> RawListener::accept() {

@@ -1,5 +1,7 @@
-// A stranger that speaks the wire by hand: connects to the Unix socket on which a listener (or the lobby) waits, and writes
-// what it likes. It shares no code with the library; docs/protocol.md is what it goes by.
+// A stranger that speaks the wire by hand: connects to the Unix socket or the TCP port on which a listener (or the lobby)
+// waits, and writes what it likes. It shares no code with the library; docs/protocol.md is what it goes by.
+//
+// A door is where one knocks: the path of a Unix socket, or the IPv4 address and port of a TCP one, "127.0.0.1:7000".
 #pragma once
 
 #include <cstddef>
@@ -81,7 +83,7 @@ class Files {
   std::vector<int> files_;
 };
 
-// A connected Unix stream socket. Every wait ends after patience().
+// A connected stream socket. Every wait ends after patience().
 class RawSocket {
  public:
   explicit RawSocket(int fd) noexcept : fd_(fd) {}
@@ -89,7 +91,7 @@ class RawSocket {
   RawSocket& operator=(RawSocket&&) = delete;
   ~RawSocket() { close(); }
   // Throws std::system_error if nobody listens there.
-  static RawSocket connect(const std::string& path);
+  static RawSocket connect(const std::string& door);
 
   // False when the other end is gone, or takes nothing for patience().
   bool send(std::span<const std::byte> bytes, const Files& files = {});
@@ -117,13 +119,14 @@ struct RawOffer {
 // Does all that a connecting side does, rightly. Nothing if it was refused.
 std::optional<RawOffer> shake_hands(RawSocket& socket, const RawHello& hello = {});
 
-// The Unix socket that a listener has made in this folder; empty if there is none.
-[[nodiscard]] std::string find_socket(const std::string& folder);
+// Where one knocks at who listens at this endpoint: the Unix socket that it has made in this folder, else the address that the
+// endpoint names. Throws std::runtime_error if it is neither.
+[[nodiscard]] std::string find_door(const std::string& folder, const std::string& endpoint);
 
-// A listening Unix socket at that path.
+// A socket that listens at that door.
 class RawListener {
  public:
-  explicit RawListener(const std::string& path);
+  explicit RawListener(const std::string& door);
   RawListener(const RawListener&) = delete;
   RawListener& operator=(const RawListener&) = delete;
   ~RawListener();
@@ -131,7 +134,7 @@ class RawListener {
   std::optional<RawSocket> accept();
 
  private:
-  std::string path_;
+  std::string door_;
   int fd_{-1};
 };
 

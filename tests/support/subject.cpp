@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <span>
 
+#include "content.hpp"
 #include "links/mechanism.hpp"
 
 namespace sluice_test {
@@ -16,6 +18,7 @@ struct Variant {
   std::string_view suffix{};  // of the label
   std::string_view options{};
   std::string_view place{};
+  std::string_view beyond{};
   bool shares_user_limit{false};
   bool grows_with_clients{true};
   std::uint64_t few{3};
@@ -35,6 +38,7 @@ constexpr auto kVariants = std::to_array<Variant>({
      .shares_user_limit = true,
      .grows_with_clients = false,
      .makes_at = "after-make-queues"},
+    {.mechanism = "tcp", .place = "{loopback}", .beyond = "0.0.0.0:0"},
     {.mechanism = "shm", .makes_at = "after-make-region"},
     {.mechanism = "inproc", .suffix = "stream", .options = "link=stream"},
     {.mechanism = "inproc", .suffix = "packets", .options = "link=packets"},
@@ -60,6 +64,17 @@ void replace_all(std::string& text, std::string_view what, std::string_view by) 
   for (auto at = text.find(what); at != text.npos; at = text.find(what, at + by.size())) text.replace(at, what.size(), by);
 }
 
+// An address of the loopback (all of 127.0.0.0/8 is there on Linux) and a port that follow from a unique name, so that neither
+// another test nor another checkout has the same, and a test knows it beforehand. The port is none that the system gives to
+// clients (net.ipv4.ip_local_port_range, 32768 on; ip(7)).
+std::string loopback_of(const std::string& unique) {
+  constexpr std::uint64_t kFirstPort = 1024;
+  constexpr std::uint64_t kPorts = 32'768 - kFirstPort;
+  const std::uint64_t number = mix(std::hash<std::string>{}(unique));
+  const auto part = [&](unsigned shift) { return std::to_string(1 + (number >> shift & 0xFF) % 254); };
+  return "127." + part(0) + '.' + part(8) + '.' + part(16) + ':' + std::to_string(kFirstPort + (number >> 32) % kPorts);
+}
+
 std::vector<Subject> make_subjects() {
   std::vector<Subject> all;
   for (const auto& row : sluice::links::table()) {
@@ -72,8 +87,8 @@ std::vector<Subject> make_subjects() {
       std::string label(row.name);
       if (!variant.suffix.empty()) label.append("-").append(variant.suffix);
       all.push_back({label, std::string(row.name), std::string(variant.options), std::string(variant.place),
-                     variant.shares_user_limit, variant.grows_with_clients, variant.few, variant.stand_in_threads,
-                     variant.bytes_a_second, std::string(variant.makes_at)});
+                     std::string(variant.beyond), variant.shares_user_limit, variant.grows_with_clients, variant.few,
+                     variant.stand_in_threads, variant.bytes_a_second, std::string(variant.makes_at)});
     }
   }
   return all;
@@ -86,6 +101,7 @@ std::string Subject::endpoint(const std::string& folder, const std::string& uniq
   if (where.empty()) where = sluice::links::find_mechanism(mechanism)->probe_where(unique);
   replace_all(where, "{folder}", folder);
   replace_all(where, "{unique}", unique);
+  replace_all(where, "{loopback}", loopback_of(unique));
   std::string text = mechanism + ":" + where;
   if (!options.empty()) text += "?" + options;
   return text;

@@ -36,6 +36,22 @@ class Carrying(ToolTest):
     def test_a_file_crosses_shm(self):
         self.carry_over("shm", 20_000_001)
 
+    def test_a_file_crosses_tcp(self):
+        if "tcp" not in harness.BUILT_IN:
+            self.skipTest("tcp is not built in")
+        content = os.urandom(20_000_001)
+        for host in ("127.0.0.1", "[::1]"):
+            receiving = self.receive("--into", self.into, "--force", endpoint=f"tcp:{host}:0")
+            # The system picks the port, and the receiver tells it.
+            endpoint = receiving.line_with("listening on").split()[-1]
+            self.assertRegex(endpoint, rf"^tcp:{re.escape(host)}:[1-9][0-9]*$")
+            sent = self.run_sluice("send", endpoint, self.file("real", content))
+            got = receiving.end()
+            self.assert_status(sent, DONE)
+            self.assert_status(got, DONE)
+            self.assertEqual((self.into / "real").read_bytes(), content)
+            self.assertEqual(sent[1], got[1])
+
     def test_digests_are_those_of_xxhsum(self):
         sent, _ = self.carry([self.file("empty", b"")])
         self.assertEqual(sent, f"{DIGEST_OF_NOTHING}  empty\n")

@@ -55,6 +55,10 @@ class Process:
             if not is_there():
                 raise AssertionError(f"no {text!r} from {self.process.args}: {self.lines}")
 
+    def line_with(self, text):
+        self.wait_for(text)
+        return next(line for line in self.lines if text in line)
+
     def end(self, patience=PATIENCE):
         """Waits for the end: (exit status, standard output, standard error)."""
         try:

@@ -18,7 +18,7 @@ using namespace sluice;
 static_assert(std::is_trivially_copyable_v<Error> && sizeof(Error) <= 24);
 
 constexpr int kLastCode = static_cast<int>(Errc::interrupted);
-constexpr int kLastStep = static_cast<int>(Step::use_after_fork);
+constexpr int kLastStep = static_cast<int>(Step::take_port);
 
 constexpr Error error(Errc code, Step step = Step::none, std::int64_t first = 0, std::int64_t second = 0,
                       std::int32_t os_code = 0) {
@@ -63,6 +63,17 @@ TEST(Describe, TellsWhatTheSystemRefusesFromWhatBelongsToOthers) {
       describe(error(Errc::invalid_endpoint, Step::listen), "mq:/a/b"),
       "listening on mq:/a/b: what stands behind the colon names no place of this mechanism; `sluice mechanisms` says what has "
       "to stand there");
+}
+
+TEST(Describe, SaysWhatKeepsTheEndsOfANetworkApart) {
+  EXPECT_EQ(describe(error(Errc::access_denied, Step::identify_peer), "tcp:0.0.0.0:7"),
+            "checking who is at the other end of tcp:0.0.0.0:7: beyond this machine the system can't tell who is at the other "
+            "end; meet on 127.0.0.1, or on ::1 in brackets, or say that anyone may be there with allow=anyone");
+  EXPECT_EQ(describe(error(Errc::not_found, Step::find_host), "tcp:nowhere:7"),
+            "finding the way to tcp:nowhere:7: no host of that name is known; check the name, or write the address itself");
+  EXPECT_EQ(describe(error(Errc::not_found, Step::find_host, 0, 0, ENETUNREACH), "tcp:192.0.2.1:7"),
+            "finding the way to tcp:192.0.2.1:7: the host can't be reached from here (" + system_says(ENETUNREACH) +
+                "); check the address, the network and the firewalls between");
 }
 
 TEST(Describe, WorksWithoutEndpointAndWithoutStep) {

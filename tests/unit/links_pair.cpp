@@ -129,7 +129,9 @@ Result<Ends> meet(const Subject& subject, std::size_t capacity) {
   const auto place = place_for(subject);
   auto acceptor = mechanism.listen(place);
   if (!acceptor) return acceptor.error();
-  auto dialer = mechanism.dial(place);
+  auto there = place;
+  there.where = (*acceptor)->where();  // where the system has picked a part of it
+  auto dialer = mechanism.dial(there);
   if (!dialer) return dialer.error();
   auto connected = connect(**dialer);
   if (!connected) return connected.error();

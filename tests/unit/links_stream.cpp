@@ -64,8 +64,10 @@ Result<std::vector<std::byte>> read_up_to(links::StreamLink& link, std::size_t s
   return bytes;
 }
 
+constexpr std::size_t kMoreThanALinkHolds = std::size_t{16} << 20;  // of TCP the sending side alone 4 MiB (tcp_wmem, tcp(7))
+
 // Writes until the link, outbox and all, takes no more: what was written, at most `limit`.
-std::vector<std::byte> fill(links::StreamLink& link, std::size_t limit = std::size_t{4} << 20) {
+std::vector<std::byte> fill(links::StreamLink& link, std::size_t limit = kMoreThanALinkHolds) {
   const auto bytes = pattern(limit);
   std::size_t gone = 0;
   bool is_last_try = false;  // a courier may have made room since the write before it
@@ -164,9 +166,8 @@ TEST_P(StreamContract, NothingOfTheCallersMemoryIsKept) {
 
 TEST_P(StreamContract, AFullLinkWouldBlockUntilItIsRead) {
   const auto sent = fill(near());
-  ASSERT_LT(sent.size(), std::size_t{4} << 20) << "the link has no bound";
-  EXPECT_TRUE(fails_with(Errc::would_block, write_once(near(), pattern(1))));
-  EXPECT_TRUE(stays_unwritable(near().outgoing()));
+  // That ended with a link which was not writable, and took nothing. It may take a little more later: TCP probes a full window.
+  ASSERT_LT(sent.size(), kMoreThanALinkHolds) << "the link has no bound";
   const auto received = read_up_to(far(), sent.size());
   ASSERT_TRUE(is_ok(received));
   EXPECT_EQ(*received, sent);
@@ -234,7 +235,8 @@ TEST_P(StreamContract, TheEndComesAfterTheData) {
 TEST_P(StreamContract, WritingToAPeerThatIsGoneIsPeerDied) {
   drop_far();
   EXPECT_TRUE(becomes_writable(near().outgoing()));
-  EXPECT_TRUE(fails_with(Errc::peer_died, write_all(near(), pattern(100'000))));
+  // Over a network it is the answer to the first bytes that tells.
+  EXPECT_TRUE(becomes_true([&] { return bool{fails_with(Errc::peer_died, write_all(near(), pattern(100'000)))}; }));
   EXPECT_TRUE(fails_with(Errc::peer_died, write_all(near(), pattern(1))));
   EXPECT_TRUE(becomes_true([&] { return !near().pending(); }));
 }

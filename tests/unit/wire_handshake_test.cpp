@@ -1,5 +1,6 @@
 // The handshake: the bytes that each side sends, as docs/protocol.md draws them, and what it makes of hostile ones.
 #include <array>
+#include <functional>
 #include <optional>
 #include <string_view>
 
@@ -61,12 +62,14 @@ struct Side {
   links::Row row{"fake", "", "", "", links::Meet::accept, Reach::this_process, {}, ""};
   std::optional<Handshake> handshake;
 
-  explicit Side(Role role, std::unique_ptr<links::PrivateLink> private_link = nullptr, const Result<void>& vouched = {}) {
+  explicit Side(Role role, std::unique_ptr<links::PrivateLink> private_link = nullptr, const Result<void>& vouched = {},
+                std::function<Result<Peer>()> vouch_again = {}) {
     links::Meeting meeting;
     meeting.link = std::make_unique<FakeStream>(wire);
     meeting.tether = std::make_unique<links::NoTether>();
     meeting.private_link = std::move(private_link);
     meeting.vouched = vouched;
+    meeting.vouch_again = std::move(vouch_again);
     Limits limits;
     limits.max_message = 4096;
     handshake.emplace(role, std::move(meeting), row, limits);
@@ -165,6 +168,61 @@ TEST(HandshakeBytes, AStrangerIsRefusedBeforeAByteOfItIsRead) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Errc::access_denied);
   EXPECT_EQ(side.wire->taken, 0U);
+}
+
+// Who is there is asked again, once, when the hello has come, on both sides; what the system then says of the peer counts.
+TEST(HandshakeBytes, WhoHasSaidHelloIsAskedOfTheSystemAgain) {
+  for (const auto role : {Role::listening, Role::connecting}) {
+    int asked = 0;
+    Side side{role, nullptr, {}, [&asked]() -> Result<Peer> {
+                ++asked;
+                return Peer{.process_id = {}, .user_id = 7};
+              }};
+    side.expect_waits();
+    side.peer_sends(kHello.substr(0, 24));
+    side.expect_waits();
+    EXPECT_EQ(asked, 0) << "nobody has said anything yet";
+    side.peer_sends(kHello.substr(24));
+    side.expect_waits();
+    EXPECT_EQ(asked, 1);
+    side.peer_sends(role == Role::listening ? kReady : kOffer);
+    const auto established = side.handshake->step();
+    ASSERT_TRUE(established);
+    EXPECT_EQ(established->peer.user_id, 7);
+    EXPECT_EQ(asked, 1);
+  }
+}
+
+TEST(HandshakeBytes, AStrangerWhoHasTakenThePlaceOfThePeerIsRefusedAtItsHello) {
+  const auto stranger = []() -> Result<Peer> { return Error{Errc::access_denied, Step::identify_peer, 0, 7, 1000}; };
+  Side listening{Role::listening, nullptr, {}, stranger};
+  listening.peer_sends(kHello);
+  const auto refused = listening.handshake->step();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::access_denied);
+  EXPECT_TRUE(listening.sent().starts_with(our_hello_bytes())) << "and is told why";
+
+  Side connecting{Role::connecting, nullptr, {}, stranger};
+  connecting.peer_sends("53 4c 55 49 43 45 0d 0b" + std::string(kHello.substr(24)));  // no hello: that is not even looked at
+  const auto denied = connecting.handshake->step();
+  ASSERT_FALSE(denied);
+  EXPECT_EQ(denied.error().code, Errc::access_denied);
+}
+
+// A listener that refuses has gone when its hello is read: its reason is heard, and no offer of somebody who has gone is taken.
+TEST(HandshakeBytes, OfAListenerThatHasGoneOnlyTheReasonIsHeard) {
+  const auto gone = []() -> Result<Peer> { return Error{Errc::peer_died, Step::identify_peer, 0, 0, 0}; };
+  Side refused{Role::connecting, nullptr, {}, gone};
+  refused.peer_sends(std::string(kHello) + std::string(kRefuse));
+  const auto why = refused.handshake->step();
+  ASSERT_FALSE(why);
+  EXPECT_EQ(why.error().code, Errc::limit_reached);
+
+  Side offered{Role::connecting, nullptr, {}, gone};
+  offered.peer_sends(std::string(kHello) + std::string(kOffer));
+  const auto died = offered.handshake->step();
+  ASSERT_FALSE(died);
+  EXPECT_EQ(died.error().code, Errc::peer_died);
 }
 
 TEST(HandshakeBytes, WhatFollowsTheHandshakeIsLeftToTheSession) {

@@ -7,6 +7,7 @@
 #include "links/fault.hpp"
 #include "links/system.hpp"
 #include "os/failure.hpp"
+#include "os/socket_calls.hpp"
 
 namespace sluice::inline v0::os {
 
@@ -38,14 +39,6 @@ ListeningSocket::~ListeningSocket() {
   if (socket_ && generation_ == links::process_generation()) file_.unlink(id_);
 }
 
-Result<links::Descriptor> ListeningSocket::accept() const {
-  while (true) {
-    links::Descriptor socket{::accept4(static_cast<int>(socket_.native()), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)};
-    if (socket) return socket;
-    if (errno == EINTR || errno == ECONNABORTED) continue;
-    if (errno == ENOMEM) return Error{Errc::limit_reached, Step::accept, errno, 0, 0};
-    return failure(errno, Step::accept);
-  }
-}
+Result<links::Descriptor> ListeningSocket::accept() const { return accept_connection(socket_); }
 
 }  // namespace sluice::inline v0::os

@@ -1,5 +1,4 @@
-// UnixStream over sendmsg(2) and recvmsg(2), with the flags that Linux has: nothing here depends on O_NONBLOCK, which whoever
-// shares the socket could change.
+// UnixStream over sendmsg(2) and recvmsg(2), by which descriptors travel along (unix(7), SCM_RIGHTS).
 #include "os/unix_stream.hpp"
 
 #include <sys/socket.h>
@@ -9,32 +8,15 @@
 #include <cerrno>
 #include <cstring>
 
-#include "os/failure.hpp"
+#include "os/socket_calls.hpp"
 
 namespace sluice::inline v0::os {
 namespace {
-
-constexpr std::size_t kParts = 64;  // a call; well below IOV_MAX (1024, readv(2)), 1 KiB of stack
-
-using Parts = std::array<iovec, kParts>;
 
 // Room for the control message of kMaxHandles descriptors.
 struct alignas(cmsghdr) ControlRoom {
   std::array<char, CMSG_SPACE(UnixStream::kMaxHandles * sizeof(int))> bytes;
 };
-
-// The first parts that are not empty, as the system wants them.
-template <class Span>
-std::size_t collect(std::span<const Span> spans, Parts& parts) noexcept {
-  std::size_t count = 0;
-  for (const auto& span : spans) {
-    if (span.empty()) continue;
-    if (count == parts.size()) break;
-    // sendmsg doesn't write there, but iovec serves both directions.
-    parts[count++] = {const_cast<std::byte*>(static_cast<const std::byte*>(span.data())), span.size()};
-  }
-  return count;
-}
 
 void attach(msghdr& message, ControlRoom& room, std::span<const links::Descriptor::Native> handles) noexcept {
   room = {};
@@ -85,11 +67,7 @@ Result<std::size_t> UnixStream::write(std::span<const std::span<const std::byte>
     attach(message, room, handles);
   }
   if (message.msg_iovlen == 0) return std::size_t{0};
-  while (true) {
-    const ssize_t count = ::sendmsg(static_cast<int>(socket_.native()), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (count >= 0) return static_cast<std::size_t>(count);
-    if (errno != EINTR) return failure(errno, Step::send);
-  }
+  return send_now(socket_, message);
 }
 
 Result<std::size_t> UnixStream::read(std::span<const std::span<std::byte>> rooms, std::vector<links::Descriptor>* handles) {
@@ -104,23 +82,17 @@ Result<std::size_t> UnixStream::read(std::span<const std::span<std::byte>> rooms
     message.msg_control = room.bytes.data();
     message.msg_controllen = room.bytes.size();
   }  // else: without room for them the kernel closes those that came (unix(7), SCM_RIGHTS)
-  while (true) {
-    const ssize_t count = ::recvmsg(static_cast<int>(socket_.native()), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    if (count < 0 && errno == EINTR) continue;
-    // A peer that closed, or died, with unread input resets; what it had sent has been read before (the queue comes first).
-    if (count < 0 && errno == ECONNRESET) return std::size_t{0};
-    if (count < 0) return failure(errno, Step::receive);
-    if (handles == nullptr) return static_cast<std::size_t>(count);
-    Arrived arrived;
-    detach(message, arrived);
-    if ((message.msg_flags & MSG_CTRUNC) != 0) {
-      // Either they were more than there was room for, or the kernel could not install them all in this process.
-      const bool full = arrived.count == kMaxHandles;
-      return Error{full ? Errc::protocol_error : Errc::limit_reached, Step::receive, full ? 0 : EMFILE, 0, 0};
-    }
-    for (auto& handle : std::span{arrived.handles}.first(arrived.count)) handles->push_back(std::move(handle));
-    return static_cast<std::size_t>(count);
+  const auto count = receive_now(socket_, message);
+  if (!count || handles == nullptr) return count;
+  Arrived arrived;
+  detach(message, arrived);
+  if ((message.msg_flags & MSG_CTRUNC) != 0) {
+    // Either they were more than there was room for, or the kernel could not install them all in this process.
+    const bool full = arrived.count == kMaxHandles;
+    return Error{full ? Errc::protocol_error : Errc::limit_reached, Step::receive, full ? 0 : EMFILE, 0, 0};
   }
+  for (auto& handle : std::span{arrived.handles}.first(arrived.count)) handles->push_back(std::move(handle));
+  return count;
 }
 
 }  // namespace sluice::inline v0::os

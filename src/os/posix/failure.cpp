@@ -11,6 +11,14 @@ Errc code_of(int os_code) noexcept {
   switch (os_code) {
     case EPIPE:
     case ECONNRESET:
+    // A connection over a network that the system has given up: the last ICMP error, or none came back (tcp(7), "Error
+    // handling").
+    case ETIMEDOUT:
+    case EHOSTUNREACH:
+    case EHOSTDOWN:
+    case ENETUNREACH:
+    case ENETDOWN:
+    case ECONNABORTED:
       return Errc::peer_died;
     case EACCES:
     case EPERM:

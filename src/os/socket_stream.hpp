@@ -1,0 +1,31 @@
+// SocketStream: a connected stream socket as a StreamLink that carries bytes and nothing else.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "links/descriptor.hpp"
+#include "links/stream_link.hpp"
+
+namespace sluice::inline v0::os {
+
+class SocketStream final : public links::StreamLink {
+ public:
+  explicit SocketStream(links::Descriptor socket) noexcept : socket_(std::move(socket)) {}
+
+  using StreamLink::read;
+  using StreamLink::write;
+  Result<std::size_t> write(std::span<const std::span<const std::byte>> buffers,
+                            std::span<const links::Descriptor::Native> handles) override;
+  Result<std::size_t> read(std::span<const std::span<std::byte>> rooms, std::vector<links::Descriptor>* handles) override;
+
+  [[nodiscard]] links::Waitable incoming() const override { return {socket_.native()}; }
+  [[nodiscard]] links::Waitable outgoing() const override { return {socket_.native()}; }
+
+ private:
+  links::Descriptor socket_;
+};
+
+}  // namespace sluice::inline v0::os

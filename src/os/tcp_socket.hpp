@@ -1,0 +1,41 @@
+// TCP sockets: listening, connecting without waiting, who is at which end.
+#pragma once
+
+#include <chrono>
+
+#include <sluice/result.hpp>
+
+#include "links/descriptor.hpp"
+#include "os/tcp_address.hpp"
+
+namespace sluice::inline v0::os {
+
+// Listens there (port 0: the system picks a free one). A port that a live listener has, on this address or on all, is
+// address_in_use; one that only connections still have, those that outlive their listener or its death (TIME_WAIT), is free. An
+// IPv6 socket takes IPv6 alone. Step::take_port: address_in_use; access_denied (a port below 1024); invalid_endpoint (no
+// address of this machine); limit_reached; not_supported (no IPv6 here).
+[[nodiscard]] Result<links::Descriptor> listen_at(const TcpAddress& address);
+
+// Begins to connect; finish_connecting() tells how that ends. What may end it at once: as there.
+[[nodiscard]] Result<links::Descriptor> start_connecting(const TcpAddress& address);
+// would_block: it goes on, wait for the socket to become writable. not_found (Step::connect): nobody listens there;
+// not_found, access_denied (Step::find_host): the host can't be reached; peer_died, limit_reached (no port left for this end).
+[[nodiscard]] Result<void> finish_connecting(const links::Descriptor& socket);
+
+// No waiting for more to send (TCP_NODELAY, tcp(7)). With `keepalive` above 0: a host that has vanished is noticed, by asking
+// after so long a silence, four times within as long again.
+[[nodiscard]] Result<void> prepare_connected(const links::Descriptor& socket, std::chrono::seconds keepalive);
+inline constexpr std::chrono::seconds kLongestKeepalive{32767};  // MAX_TCP_KEEPIDLE, linux/include/net/tcp.h
+
+[[nodiscard]] Result<TcpAddress> own_address(const links::Descriptor& socket);
+struct TcpEnds {
+  TcpAddress ours;
+  TcpAddress theirs;
+};
+// peer_died: it isn't connected (any more).
+[[nodiscard]] Result<TcpEnds> ends_of(const links::Descriptor& socket);
+
+// Whether neither side has ended the connection, as far as this one knows.
+[[nodiscard]] bool is_established(const links::Descriptor& socket) noexcept;
+
+}  // namespace sluice::inline v0::os
