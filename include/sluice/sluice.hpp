@@ -4,6 +4,7 @@
 #include <sluice/channel.hpp>
 #include <sluice/deadline.hpp>
 #include <sluice/error.hpp>
+#include <sluice/handle.hpp>
 #include <sluice/mechanisms.hpp>
 #include <sluice/message.hpp>
 #include <sluice/options.hpp>
