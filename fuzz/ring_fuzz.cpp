@@ -86,7 +86,7 @@ class Play {
   void put() {
     static const std::vector<std::byte> content(kMaxMessage, std::byte{1});
     const auto bytes = std::span<const std::byte>{content}.first(input_.take<std::uint16_t>());
-    Outgoing message{{&bytes, 1}};
+    OutgoingMessage message{{&bytes, 1}};
     while (true) {
       const auto put = writer_.put(message, reader_.released_units());
       if (!put) {

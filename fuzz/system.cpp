@@ -2,6 +2,9 @@
 #include "links/system.hpp"
 
 #include <algorithm>
+#include <utility>
+
+#include <sluice/handle.hpp>
 
 #include "links/descriptor.hpp"
 
@@ -16,5 +19,10 @@ unsigned usable_processors() noexcept { return 1; }
 
 Descriptor::Descriptor(Native native) noexcept : native_(native) {}
 void Descriptor::reset() noexcept { native_ = kNone; }
+Descriptor::Native Descriptor::release() noexcept { return std::exchange(native_, kNone); }
 
 }  // namespace sluice::inline v0::links
+
+namespace sluice::inline v0 {
+void Handle::close() noexcept { native_ = kNone; }
+}  // namespace sluice::inline v0

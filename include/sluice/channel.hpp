@@ -64,11 +64,12 @@ struct Statistics {
 //   interrupted    interrupt() was called, and the call would have had to wait (not close())
 //   misuse         see above
 //   limit_reached  the call has to wait, and there are no descriptors left (the first wait of each side needs two, on Linux);
-//                  or the system refuses what a message would take. The channel goes on.
+//                  or the system refuses what a message would take. The channel goes on. One exception: where handles that the
+//                  peer has sent can't be opened here, for no descriptors are left, they are lost, and the channel has ended.
 //   out_of_memory  memory was refused; where half a record may have gone or come, the channel has ended
-// After closed, protocol_error, peer_died, and out_of_memory that has ended the channel, every further call of that direction
-// repeats it. One exception: a call with Deadline::now() that learns of the peer's goodbye answers would_block as long as our
-// answer to it can't be moved, because the peer's close() waits for that; ended() tells at once.
+// After closed, protocol_error, peer_died, and limit_reached and out_of_memory that have ended the channel, every further call
+// of that direction repeats it. One exception: a call with Deadline::now() that learns of the peer's goodbye answers
+// would_block as long as our answer to it can't be moved, because the peer's close() waits for that; ended() tells at once.
 class [[nodiscard]] SLUICE_API Channel final {
  public:
   Channel(Channel&&) noexcept;
@@ -86,6 +87,14 @@ class [[nodiscard]] SLUICE_API Channel final {
   Result<void> send(std::span<const std::byte> bytes, Deadline deadline = Deadline::never());
   // The same for a message whose bytes lie in several places.
   Result<void> send(std::initializer_list<std::span<const std::byte>> parts, Deadline deadline = Deadline::never());
+  // The same with handles, where traits().handles says so (Linux: SCM_RIGHTS, unix(7)). They are borrowed, and duplicated when
+  // the message is accepted: the caller keeps its own, whatever the result. They arrive exactly once, with the message, or are
+  // closed with it if it is never received.
+  // Errors besides: not_supported, the mechanism carries none; too_large (Step::attach; Error::first: how many, second: how
+  // many the peer accepts, Options::max_handles); misuse, one isn't open; limit_reached, too many are on their way and not
+  // received yet (Linux: ETOOMANYREFS, as many as RLIMIT_NOFILE; unix(7)). After any of them nothing was sent, and the channel
+  // goes on.
+  Result<void> send(const Outgoing& message, Deadline deadline = Deadline::never());
 
   // The next message, which the caller owns. closed: the peer said goodbye or finished, and everything it sent has been
   // received. peer_died: the same after a death. held: nothing is there and nothing will come, for received messages that are
@@ -133,8 +142,8 @@ class [[nodiscard]] SLUICE_API Channel final {
   // first asked for. Errors as arm(), and closed: at this end, before it was ever asked for. Linux: an epoll(7) descriptor.
   Result<Waitable> waitable();
 
-  // Why receiving ended (closed, peer_died, protocol_error, out_of_memory), or nothing: while it has not, and while there are
-  // still messages to receive that were read ahead. misuse: moved from, or a forked child.
+  // Why receiving ended (closed, peer_died, protocol_error, limit_reached, out_of_memory), or nothing: while it has not, and
+  // while there are still messages to receive that were read ahead. misuse: moved from, or a forked child.
   [[nodiscard]] std::optional<Error> ended() const;
 
   // What this channel promises; lives as long as the channel.

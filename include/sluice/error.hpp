@@ -18,7 +18,7 @@ enum class Errc : std::uint8_t {
   peer_died,         // the peer ended without goodbye; its process may still live
   timed_out,         // the deadline passed; where it was send's, nothing was put on the channel
   would_block,       // Deadline::now() was given, and the call would have had to wait
-  too_large,         // the message exceeds a limit (Error::first: its size, second: the limit)
+  too_large,         // the message, or the number of its handles, exceeds a limit (Error::first: how much, second: the limit)
   held,              // receive and receive_into: messages that are still held take the room that the sender waits for
   not_supported,     // the mechanism, or this system, can't do that
   access_denied,     // the other side, or a name, belongs to somebody else (Error::first, second: the two user ids, if known)
@@ -62,6 +62,7 @@ enum class Step : std::uint8_t {
   use_after_fork,
   find_host,
   take_port,
+  attach,  // handles to a message
 };
 
 // One failure. Trivially copyable; compare codes as enum values.

@@ -1,4 +1,5 @@
-// Message: what receive() gives. A view of bytes that lives as long as the Message does.
+// Message: what receive() gives. A view of bytes that lives as long as the Message does, and the handles that came with them.
+// Outgoing: what send() takes, where it is more than bytes.
 #pragma once
 
 #include <cstddef>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include <sluice/export.hpp>
+#include <sluice/handle.hpp>
 
 namespace sluice::inline v0 {
 
@@ -42,6 +44,12 @@ class SLUICE_API Message {
   // A private copy of the content. Throws std::bad_alloc where vector does.
   [[nodiscard]] std::vector<std::byte> copy() const { return {data_, data_ + size_}; }
 
+  // The handles that came with it, in the order in which they were sent: close-on-exec, and closed with this Message. Move one
+  // out to keep it: `auto file = std::move(message.handles()[0]);`.
+  [[nodiscard]] std::span<Handle> handles() & noexcept;
+  [[nodiscard]] std::span<const Handle> handles() const& noexcept;
+  std::span<const Handle> handles() const&& = delete;
+
   // True while the peer can still write these bytes (shared memory): copy() first what a stranger sent and you judge.
   [[nodiscard]] bool shared() const noexcept;
 
@@ -56,9 +64,17 @@ class SLUICE_API Message {
   core::MessageStorage* storage_{nullptr};  // owned
 };
 
-// What receive_into() gives: the message's size.
+// What receive_into() gives: the message's size, and the handles that came with it, which are the caller's now.
 struct Received {
   std::size_t size{0};
+  std::vector<Handle> handles{};
+};
+
+// A message to be sent: its bytes, which may lie in several places, and the handles that travel with them. All of it is
+// borrowed for the call.
+struct Outgoing {
+  std::span<const std::span<const std::byte>> parts{};
+  std::span<const Handle> handles{};
 };
 
 // The bytes of a text, without copying it.

@@ -19,6 +19,9 @@ struct Options {
   std::optional<std::size_t> max_message;
   // Room in the channel, in bytes for each direction, where the mechanism lets one choose; default: the mechanism's own.
   std::optional<std::size_t> capacity;
+  // The most handles with one message that this end accepts, 0 … 253; default 16. Mechanisms that carry none ignore it. With 0
+  // what a peer sends all the same is discarded by the system, without being opened here. In the text: max_handles=4.
+  std::optional<std::size_t> max_handles;
   // Who may be at the other end; default same_user. In the text: allow=anyone.
   std::optional<Allow> allow;
   // connect() waits until its deadline for a listener to appear, instead of answering not_found at once.

@@ -5,6 +5,7 @@
 #include <sluice/deadline.hpp>
 #include <sluice/error.hpp>
 #include <sluice/export.hpp>
+#include <sluice/handle.hpp>
 #include <sluice/mechanisms.hpp>
 #include <sluice/message.hpp>
 #include <sluice/options.hpp>

@@ -36,9 +36,11 @@ struct WaitingPoint {
 
 class AnyRecords {
  public:
-  AnyRecords(links::AnyLink link, std::size_t max_message) : records_(make(std::move(link), max_message)) {}
+  // The limits of what comes in: bytes of a message, handles of one (0: this end opens none).
+  AnyRecords(links::AnyLink link, std::size_t max_message, std::size_t max_handles)
+      : records_(make(std::move(link), max_message, max_handles)) {}
 
-  Result<bool> put(Outgoing& message, std::uint32_t taken) {
+  Result<bool> put(OutgoingMessage& message, std::uint32_t taken) {
     return std::visit([&](auto& records) { return records.put(message, taken); }, records_);
   }
   Result<void> put_control(const Control& control, std::uint32_t taken) {
@@ -50,6 +52,11 @@ class AnyRecords {
   // See StreamRecords: a stream may take only a part of a control record.
   Result<void> move_rest() {
     return std::visit([](auto& records) { return records.move_rest(); }, records_);
+  }
+
+  // Nobody will receive what still comes: handles are not opened any more.
+  void discard_handles() noexcept {
+    if (auto* stream = std::get_if<StreamRecords>(&records_)) stream->discard_handles();
   }
 
   // The ring, whose shared lines say what the others need control records for; or null.
@@ -77,10 +84,10 @@ class AnyRecords {
  private:
   using Records = std::variant<StreamRecords, PacketRecords, RingRecords>;
 
-  static Records make(links::AnyLink link, std::size_t max_message) {
+  static Records make(links::AnyLink link, std::size_t max_message, std::size_t max_handles) {
     switch (link.index()) {
       case 0:
-        return StreamRecords{std::get<0>(std::move(link)), max_message};
+        return StreamRecords{std::get<0>(std::move(link)), max_message, max_handles};
       case 1:
         return PacketRecords{std::get<1>(std::move(link)), max_message};
       default:

@@ -46,12 +46,17 @@ Channel::~Channel() = default;
 
 Result<void> Channel::send(std::span<const std::byte> bytes, Deadline deadline) {
   if (!session_) return moved_from(Step::send);
-  return guarded(*session_, Step::send, [&] { return session_->send({&bytes, 1}, deadline); });
+  return guarded(*session_, Step::send, [&] { return session_->send({.parts = {&bytes, 1}}, deadline); });
 }
 
 Result<void> Channel::send(std::initializer_list<std::span<const std::byte>> parts, Deadline deadline) {
   if (!session_) return moved_from(Step::send);
-  return guarded(*session_, Step::send, [&] { return session_->send({parts.begin(), parts.size()}, deadline); });
+  return guarded(*session_, Step::send, [&] { return session_->send({.parts = {parts.begin(), parts.size()}}, deadline); });
+}
+
+Result<void> Channel::send(const Outgoing& message, Deadline deadline) {
+  if (!session_) return moved_from(Step::send);
+  return guarded(*session_, Step::send, [&] { return session_->send(message, deadline); });
 }
 
 Result<Message> Channel::receive(Deadline deadline) {

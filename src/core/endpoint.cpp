@@ -5,6 +5,8 @@
 #include <limits>
 #include <optional>
 
+#include "links/stream_link.hpp"
+
 namespace sluice::inline v0::core {
 namespace {
 
@@ -13,6 +15,7 @@ constexpr std::uint64_t kMaxSize = std::uint64_t{1} << 48;
 
 constexpr std::string_view kMaxMessage = "max_message";
 constexpr std::string_view kCapacity = "capacity";
+constexpr std::string_view kMaxHandles = "max_handles";
 constexpr std::string_view kAllow = "allow";
 constexpr std::string_view kHexDigits = "0123456789ABCDEF";
 
@@ -85,6 +88,11 @@ Result<std::size_t> size_option(std::string_view value) noexcept {
   return static_cast<std::size_t>(*size);
 }
 
+Result<std::size_t> handles_option(std::string_view value) noexcept {
+  const auto count = size_option(value);
+  return count && *count <= links::kMostHandles ? count : Result<std::size_t>{Errc::invalid_endpoint};
+}
+
 Result<Allow> allow_option(std::string_view value) noexcept {
   if (value == "same_user") return Allow::same_user;
   if (value == "anyone") return Allow::anyone;
@@ -109,6 +117,8 @@ Result<bool> take_common(const std::pair<std::string, std::string>& option, std:
     taken = take(size_option(value), options.max_message, which, limits.max_message);
   } else if (name == kCapacity) {
     taken = take(size_option(value), options.capacity, which, limits.capacity);
+  } else if (name == kMaxHandles) {
+    taken = take(handles_option(value), options.max_handles, which, limits.max_handles);
   } else if (name == kAllow) {
     taken = take(allow_option(value), options.allow, which, limits.allow);
   } else {
@@ -164,8 +174,9 @@ Result<Limits> take_options(Endpoint& endpoint, const Options& options, std::str
   limits.wait_for_listener = options.wait_for_listener;
   limits.max_message = options.max_message.value_or(limits.max_message);
   limits.capacity = options.capacity.value_or(limits.capacity);
+  limits.max_handles = options.max_handles.value_or(limits.max_handles);
   limits.allow = options.allow.value_or(limits.allow);
-  if (limits.max_message > kMaxSize || limits.capacity > kMaxSize) {
+  if (limits.max_message > kMaxSize || limits.capacity > kMaxSize || limits.max_handles > links::kMostHandles) {
     return Error{Errc::misuse, Step::check_options, 0, kNotInText, 0};
   }
 

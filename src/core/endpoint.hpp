@@ -30,6 +30,7 @@ struct Endpoint {
 struct Limits {
   std::size_t max_message{std::size_t{64} << 20};
   std::size_t capacity{0};  // 0: the mechanism's default
+  std::size_t max_handles{16};
   Allow allow{Allow::same_user};
   bool wait_for_listener{false};
 };

@@ -49,6 +49,7 @@ inline constexpr auto kActivities = std::to_array<Activity>({
     {Step::use_after_fork, "using", ""},
     {Step::find_host, "finding the way", "to"},
     {Step::take_port, "taking the port", "of"},
+    {Step::attach, "sending handles", "over"},
 });
 
 // What else has to hold for a row to fit.
@@ -127,6 +128,9 @@ inline constexpr auto kSentences = std::to_array<Sentence>({
     {Errc::too_large, Step::receive, When::always,
      "the message[ of {first} bytes] doesn't fit into the room given[ ({second} bytes)]",
      "receive it into larger memory: it is still there"},
+    {Errc::too_large, Step::attach, When::always,
+     "the message[ with {first} handles] has more of them than the peer accepts[ ({second})]",
+     "raise max_handles at the other end, or send them with several messages"},
     {Errc::too_large, kEveryStep, When::always, "the message[ of {first} bytes] exceeds the limit[ of {second} bytes]",
      "raise max_message at both ends, or send it in parts"},
 
@@ -246,6 +250,7 @@ inline constexpr auto kSentences = std::to_array<Sentence>({
     {Errc::misuse, Step::check_options, When::always, "an option of the call can't be", "see Options"},
     {Errc::misuse, Step::use_after_fork, When::always, "the channel or listener belongs to the process that made it",
      "connect or listen in the forked child itself"},
+    {Errc::misuse, Step::attach, When::always, "a handle is not open", "see that each has a value, and is not closed"},
     {Errc::misuse, Step::send, When::always, "another thread is sending on this end, or its direction is finished",
      "let one thread send at a time, and nothing after finish"},
     {Errc::misuse, Step::receive, When::always, "another thread is receiving on this end", "let one thread receive at a time"},

@@ -12,7 +12,7 @@
 namespace sluice::inline v0::core {
 namespace {
 
-constexpr Step kLastStep = Step::take_port;                     // that a refusal may name
+constexpr Step kLastStep = Step::attach;                     // that a refusal may name
 constexpr std::size_t kNumbersAt = kHeaderSize + kControlSize;  // in the frame of a control record
 
 [[nodiscard]] Error broken() noexcept { return Error{Errc::protocol_error, Step::hello, 0, 0, 0}; }
@@ -36,6 +36,12 @@ constexpr std::size_t kNumbersAt = kHeaderSize + kControlSize;  // in the frame 
       static_cast<std::int32_t>(refusal.value), static_cast<std::int64_t>(numbers[0]), static_cast<std::int64_t>(numbers[1])};
 }
 
+// Whether handles travel over the link on which two ends meet, and that link is the channel's own.
+[[nodiscard]] bool carries_handles(const links::Meeting& meeting) {
+  const auto* stream = std::get_if<std::unique_ptr<links::StreamLink>>(&meeting.link);
+  return !meeting.private_link && stream != nullptr && (*stream)->carries_handles();
+}
+
 // A fresh region gets its head from the side that made it; the other side checks that this is one.
 [[nodiscard]] Result<void> check_region(const links::AnyLink& link, Handshake::Role role) {
   const auto* region = std::get_if<std::shared_ptr<links::RegionLink>>(&link);
@@ -53,7 +59,12 @@ constexpr std::size_t kNumbersAt = kHeaderSize + kControlSize;  // in the frame 
 }  // namespace
 
 Handshake::Handshake(Role role, links::Meeting meeting, const links::Row& row, const Limits& limits)
-    : role_(role), meeting_(std::move(meeting)), greeting_(meeting_.link), row_(row), limits_(limits) {}
+    : role_(role),
+      meeting_(std::move(meeting)),
+      greeting_(meeting_.link),
+      row_(row),
+      limits_(limits),
+      max_handles_(carries_handles(meeting_) ? limits.max_handles : 0) {}
 
 Result<Established> Handshake::step() {
   while (true) {
@@ -94,7 +105,7 @@ Result<void> Handshake::begin() {
 Result<void> Handshake::queue_hello() {
   std::array<std::byte, 16> id;
   if (auto filled = links::random_bytes(id); !filled) return filled;
-  greeting_.queue(encode(our_hello(limits_.max_message, id)));
+  greeting_.queue(encode(our_hello(limits_.max_message, id, static_cast<std::uint32_t>(max_handles_))));
   return {};
 }
 
@@ -109,6 +120,7 @@ Result<void> Handshake::take_hello() {
   const auto hello = frame ? decode_hello(frame->bytes) : Result<Hello>{frame.error()};
   if (!hello) return role_ == Role::listening ? refuse(hello.error()) : hello.error();
   peer_largest_ = hello->largest_message;
+  peer_max_handles_ = hello->max_handles;
   if (role_ == Role::listening) return make_offer();
   state_ = State::verdict;
   return {};
@@ -204,6 +216,10 @@ Established Handshake::establish() {
   result.peer = meeting_.peer;
   result.max_incoming = limits_.max_message;
   result.max_outgoing = static_cast<std::size_t>(std::min<std::uint64_t>(peer_largest_, SIZE_MAX));
+  result.max_incoming_handles = max_handles_;
+  result.max_outgoing_handles = std::min(peer_max_handles_, links::kMostHandles);
+  result.traits = row_.promised;
+  result.traits.handles = carries_handles(meeting_);
   result.tether = std::move(meeting_.tether);
   if (meeting_.private_link) {
     // The connection of the lobby stays open: its hang-up is part of the tether.
@@ -213,7 +229,6 @@ Established Handshake::establish() {
   } else {
     result.link = std::move(meeting_.link);
   }
-  result.traits = row_.promised;
   result.traits.mechanism = row_.name;
   result.traits.reach = row_.reach;
   result.traits.max_message = std::min<std::uint64_t>(limits_.max_message, peer_largest_);

@@ -66,7 +66,9 @@ class Handshake {
   const links::Row& row_;
   Limits limits_;
   std::optional<links::AnyLink> link_;  // of a private link, once it is made or taken
+  std::size_t max_handles_{0};          // of one message, that this end accepts; 0 where the link carries none
   std::uint64_t peer_largest_{0};
+  std::size_t peer_max_handles_{0};
 };
 
 }  // namespace sluice::inline v0::core

@@ -33,6 +33,8 @@ constexpr std::uint8_t kBigEndian = 2;
 constexpr std::size_t kItemHeaderSize = 4;
 constexpr std::size_t kItemAlignment = 8;
 constexpr std::uint16_t kLibraryItem = 1;
+constexpr std::uint16_t kHandlesItem = 2;
+constexpr std::size_t kHandlesItemSize = 8;  // all of it
 constexpr std::size_t kLibraryLimit = kHelloLimit - kHelloFixedSize - kItemHeaderSize;
 
 // Error::first of a protocol_error that is about features (versions are never negative).
@@ -59,8 +61,17 @@ bool is_printable(std::span<const std::byte> bytes) noexcept {
   return std::ranges::all_of(bytes, [](std::byte byte) { return byte >= std::byte{' '} && byte <= std::byte{'~'}; });
 }
 
+void append_item(std::vector<std::byte>& bytes, std::uint16_t type, std::span<const std::byte> value) {
+  const std::size_t at = bytes.size();
+  bytes.resize(at + padded(kItemHeaderSize + value.size()));
+  store_little(bytes.data() + at, type);
+  store_little(bytes.data() + at + 2, static_cast<std::uint16_t>(value.size()));
+  std::ranges::copy(value, bytes.data() + at + kItemHeaderSize);
+}
+
 Result<void> decode_items(std::span<const std::byte> items, Hello& hello) {
   bool has_library = false;
+  bool has_handles = false;
   while (!items.empty()) {
     if (items.size() < kItemHeaderSize) return broken();
     const auto type = load_little<std::uint16_t>(items.data());
@@ -73,6 +84,10 @@ Result<void> decode_items(std::span<const std::byte> items, Hello& hello) {
       if (has_library || !is_printable(value)) return broken();
       has_library = true;
       hello.library.assign(reinterpret_cast<const char*>(value.data()), value.size());
+    } else if (type == kHandlesItem) {
+      if (has_handles || length != sizeof(hello.max_handles)) return broken();
+      has_handles = true;
+      hello.max_handles = load_little<std::uint32_t>(value.data());
     }
     items = items.subspan(whole);
   }
@@ -81,19 +96,26 @@ Result<void> decode_items(std::span<const std::byte> items, Hello& hello) {
 
 }  // namespace
 
-Hello our_hello(std::uint64_t largest_message, const std::array<std::byte, 16>& channel_id) {
+Hello our_hello(std::uint64_t largest_message, const std::array<std::byte, 16>& channel_id, std::uint32_t max_handles) {
   Hello hello;
   hello.largest_message = largest_message;
   hello.channel_id = channel_id;
   hello.byte_order = std::endian::native == std::endian::little ? kLittleEndian : kBigEndian;
+  hello.max_handles = max_handles;
   hello.library = "sluice " SLUICE_VERSION;
   return hello;
 }
 
 std::vector<std::byte> encode(const Hello& hello) {
-  const std::size_t library_size = std::min(hello.library.size(), kLibraryLimit);
-  const std::size_t items_size = library_size == 0 ? 0 : padded(kItemHeaderSize + library_size);
-  std::vector<std::byte> bytes(kHelloFixedSize + items_size);
+  std::vector<std::byte> bytes(kHelloFixedSize);
+  const std::size_t library_limit = kLibraryLimit - (hello.max_handles == 0 ? 0 : kHandlesItemSize);
+  const auto library = std::string_view{hello.library}.substr(0, library_limit);
+  if (!library.empty()) append_item(bytes, kLibraryItem, std::as_bytes(std::span{library}));
+  if (hello.max_handles != 0) {
+    std::array<std::byte, sizeof(hello.max_handles)> count;
+    store_little(count.data(), hello.max_handles);
+    append_item(bytes, kHandlesItem, count);
+  }
   std::byte* const to = bytes.data();
   std::memcpy(to, kMagic.data(), kMagic.size());
   store_little(to + kLowestVersionAt, hello.lowest_version);
@@ -105,12 +127,6 @@ std::vector<std::byte> encode(const Hello& hello) {
   std::ranges::copy(hello.channel_id, to + kChannelIdAt);
   store_little(to + kByteOrderAt, hello.byte_order);
   store_little(to + kWordSizeAt, hello.word_size);
-  if (library_size != 0) {
-    std::byte* const item = to + kHelloFixedSize;
-    store_little(item, kLibraryItem);
-    store_little(item + 2, static_cast<std::uint16_t>(library_size));
-    std::memcpy(item + kItemHeaderSize, hello.library.data(), library_size);
-  }
   return bytes;
 }
 

@@ -43,13 +43,15 @@ struct Hello {
   std::array<std::byte, 16> channel_id{};
   std::uint8_t byte_order{1};
   std::uint8_t word_size{sizeof(void*)};
-  std::string library;  // item 1: name and version of the library, for people ("sluice 0.1.0")
+  std::uint32_t max_handles{0};  // item 2: the most handles with one message that this end accepts
+  std::string library;           // item 1: name and version of the library, for people ("sluice 0.1.0")
 
   friend bool operator==(const Hello&, const Hello&) = default;
 };
 
 // The hello of this end: this build's byte order, word size, versions and library.
-[[nodiscard]] Hello our_hello(std::uint64_t largest_message, const std::array<std::byte, 16>& channel_id);
+[[nodiscard]] Hello our_hello(std::uint64_t largest_message, const std::array<std::byte, 16>& channel_id,
+                              std::uint32_t max_handles = 0);
 
 [[nodiscard]] std::vector<std::byte> encode(const Hello& hello);
 

@@ -16,7 +16,7 @@ void encode_head(std::span<std::byte, kPacketHead> head, const RecordHeader& hea
 // ---- outgoing ------------------------------------------------------------------------------------------------------------
 
 // Sends the next packets of `message`, up to a batch: how many bytes of payload went out.
-Result<std::size_t> PacketRecords::send_batch(const Outgoing& message, std::uint32_t back) {
+Result<std::size_t> PacketRecords::send_batch(const OutgoingMessage& message, std::uint32_t back) {
   places_.clear();
   packets_.clear();
   std::array<std::size_t, kBatch> begins{};
@@ -51,7 +51,7 @@ Result<std::size_t> PacketRecords::send_batch(const Outgoing& message, std::uint
   return payload;
 }
 
-Result<bool> PacketRecords::put(Outgoing& message, std::uint32_t back) {
+Result<bool> PacketRecords::put(OutgoingMessage& message, std::uint32_t back) {
   const auto sent = send_batch(message, back);
   if (!sent) return sent.error();
   message.start();

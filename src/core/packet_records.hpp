@@ -28,7 +28,7 @@ class PacketRecords {
       : link_(std::move(link)), max_payload_(link_->max_packet() - kPacketHead), assembly_(max_message) {}
 
   // As StreamRecords::put(), a batch of packets a call; a packet goes whole, so nothing is ever half begun.
-  Result<bool> put(Outgoing& message, std::uint32_t back);
+  Result<bool> put(OutgoingMessage& message, std::uint32_t back);
   Result<void> put_control(const Control& control, std::uint32_t back);
   static Result<void> move_rest() noexcept { return {}; }
 
@@ -41,7 +41,7 @@ class PacketRecords {
   static constexpr std::size_t kBatch = 16;  // packets a call: enough to spread a call's cost, small enough for the stack
   using Head = std::array<std::byte, kPacketHead>;
 
-  Result<std::size_t> send_batch(const Outgoing& message, std::uint32_t back);
+  Result<std::size_t> send_batch(const OutgoingMessage& message, std::uint32_t back);
   Result<void> receive_batch();
   Result<bool> take_packet(const links::Packet& packet, Incoming& incoming);
 

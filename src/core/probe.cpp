@@ -102,7 +102,7 @@ Result<void> move_message(const links::Row& row, const links::Mechanism& mechani
   std::array<std::byte, kProbeSize> bytes;
   if (auto filled = links::random_bytes(bytes); !filled) return filled;
   const Bytes part{bytes};
-  if (auto sent = sender.send({&part, 1}, kProbeLimit); !sent) return sent;
+  if (auto sent = sender.send({.parts = {&part, 1}}, kProbeLimit); !sent) return sent;
   const auto message = receiver.receive(kProbeLimit);
   if (!message) return message.error();
   return std::ranges::equal(message->bytes(), bytes) ? Result<void>{} : Result<void>{Errc::protocol_error, Step::receive};

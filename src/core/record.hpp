@@ -9,6 +9,8 @@
 //         stream, packets: the number of messages that the writer has taken, modulo 2^32
 //   H     handles come with this record      h  home: the next record is at offset 0 of the ring      r  reserved, 0
 //
+// Where H is set, the payload begins with 8 bytes that belong to no message: the number of handles (u32), zeros.
+//
 // In memory and on the wire the header is little-endian. A header of 64 zero bits is no record.
 #pragma once
 
@@ -32,6 +34,7 @@ enum class Kind : std::uint8_t {
 };
 
 inline constexpr std::size_t kHeaderSize = 8;
+inline constexpr std::size_t kHandleCountSize = 8;
 inline constexpr std::uint32_t kLengthMask = (1U << 26) - 1;
 inline constexpr std::uint32_t kHandlesBit = 1U << 29;
 inline constexpr std::uint32_t kHomeBit = 1U << 30;

@@ -10,21 +10,24 @@
 #include <utility>
 #include <vector>
 
+#include <sluice/handle.hpp>
 #include <sluice/message.hpp>
 #include <sluice/result.hpp>
 
 #include "core/message_storage.hpp"
 #include "core/record.hpp"
 #include "links/buffer.hpp"
+#include "links/descriptor.hpp"
 
 namespace sluice::inline v0::core {
 
 using Bytes = std::span<const std::byte>;
 
-// A message on its way out: borrowed parts, and how far it has gone.
-class Outgoing {
+// A message on its way out: borrowed parts and handles, and how far it has gone.
+class OutgoingMessage {
  public:
-  explicit Outgoing(std::span<const Bytes> parts) noexcept : parts_(parts) {
+  explicit OutgoingMessage(std::span<const Bytes> parts, std::span<const Handle> handles = {}) noexcept
+      : parts_(parts), handles_(handles) {
     for (const auto part : parts) size_ += part.size();
   }
 
@@ -33,6 +36,10 @@ class Outgoing {
   // True once the first byte of it, header included, is on the channel: from then on it is accepted.
   [[nodiscard]] bool started() const noexcept { return started_; }
   void start() noexcept { started_ = true; }
+  // Those that go with its next byte: all of them with the first one, so a message that has started has none left.
+  [[nodiscard]] std::span<const Handle> handles_to_go() const noexcept {
+    return started_ ? std::span<const Handle>{} : handles_;
+  }
 
   // Appends the next `count` bytes, as they lie, to `places`, leaving out the first `skip`.
   void gather(std::size_t count, std::vector<Bytes>& places, std::size_t skip = 0) const {
@@ -54,16 +61,18 @@ class Outgoing {
 
  private:
   std::span<const Bytes> parts_;
+  std::span<const Handle> handles_;
   std::size_t size_{0};
   std::size_t gone_{0};
   bool started_{false};
 };
 
-// The rest of an accepted message whose sender could not wait: a private copy, finished by whoever calls next.
+// The rest of an accepted message whose sender could not wait: a private copy, finished by whoever calls next. There are no
+// handles in it: they went with the byte that made the message accepted.
 class Tail {
  public:
   // Copies what is left of `message`; false if memory was refused.
-  [[nodiscard]] bool keep(const Outgoing& message) {
+  [[nodiscard]] bool keep(const OutgoingMessage& message) {
     bytes_ = links::Buffer{};
     std::vector<Bytes> places;
     message.gather(message.rest(), places);
@@ -71,13 +80,13 @@ class Tail {
     for (const auto place : places)
       if (!bytes_.append(place)) return false;
     part_ = bytes_.bytes();
-    outgoing_ = Outgoing{{&part_, 1}};
+    outgoing_ = OutgoingMessage{{&part_, 1}};
     outgoing_.start();
     present_ = true;
     return true;
   }
   [[nodiscard]] bool present() const noexcept { return present_; }
-  [[nodiscard]] Outgoing& outgoing() noexcept { return outgoing_; }
+  [[nodiscard]] OutgoingMessage& outgoing() noexcept { return outgoing_; }
   void drop() noexcept {
     present_ = false;
     bytes_ = links::Buffer{};
@@ -86,7 +95,7 @@ class Tail {
  private:
   links::Buffer bytes_;
   Bytes part_;
-  Outgoing outgoing_{{}};
+  OutgoingMessage outgoing_{{}};
   bool present_{false};
 };
 
@@ -106,8 +115,8 @@ struct Incoming {
   return first ? Kind::data : Kind::last_piece;
 }
 
-// Puts a message together from its pieces. Its memory grows with the bytes that arrived, never with a length that was
-// announced, and never beyond the largest message.
+// Puts a message together from its pieces and the handles that came with the first of them. Its memory grows with the bytes
+// that arrived, never with a length that was announced, and never beyond the largest message.
 class Assembly {
  public:
   explicit Assembly(std::size_t max_message) noexcept : max_message_(max_message) {}
@@ -130,13 +139,15 @@ class Assembly {
     return bytes_.reserve(last_ ? needed : std::max(needed, std::min(2 * bytes_.capacity(), max_message_)));
   }
   [[nodiscard]] links::Buffer& bytes() noexcept { return bytes_; }
+  // After begin() of the record that they came with.
+  void attach(std::vector<links::Descriptor> handles) noexcept { handles_ = std::move(handles); }
   // True between the pieces of a message.
   [[nodiscard]] bool is_open() const noexcept { return open_; }
   // The record that began last completes its message.
   [[nodiscard]] bool is_last() const noexcept { return last_; }
   [[nodiscard]] Message finish() {
     open_ = false;
-    return make_message(std::exchange(bytes_, links::Buffer{}));
+    return make_message(std::exchange(bytes_, links::Buffer{}), std::exchange(handles_, {}));
   }
 
  private:
@@ -144,6 +155,7 @@ class Assembly {
   [[nodiscard]] static std::int64_t as_number(std::size_t size) noexcept { return static_cast<std::int64_t>(size); }
 
   links::Buffer bytes_;
+  std::vector<links::Descriptor> handles_;
   std::size_t max_message_;
   bool open_{false};
   bool last_{false};

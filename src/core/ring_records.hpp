@@ -27,7 +27,7 @@ class RingRecords {
         writer_(std::make_unique<RingWriter>(region_, region_->is_maker() ? 1U : 0U)),
         reader_(std::make_unique<RingReader>(region_, region_->is_maker() ? 0U : 1U, max_message)) {}
 
-  Result<bool> put(Outgoing& message, std::uint32_t) { return writer_->put(message, reader_->released_units()); }
+  Result<bool> put(OutgoingMessage& message, std::uint32_t) { return writer_->put(message, reader_->released_units()); }
   Result<void> put_control(const Control& control, std::uint32_t) {
     return writer_->put_control(control, reader_->released_units());
   }

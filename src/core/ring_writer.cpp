@@ -23,7 +23,7 @@ std::size_t RingWriter::whole_limit() const noexcept { return std::min(lap_ / 2 
 // Larger ones flow through in pieces of this size, so that both sides work at the same time.
 std::size_t RingWriter::piece_limit() const noexcept { return std::min(lap_ / 8, kLongest); }
 
-Result<bool> RingWriter::put(Outgoing& message, std::uint32_t back) {
+Result<bool> RingWriter::put(OutgoingMessage& message, std::uint32_t back) {
   // Memory first: where there is none, the lap becomes shorter, and with it the records.
   // The control records that may follow have to find theirs, too.
   back_up_to(offset() + kHeaderSize + aligned(std::min(message.rest(), whole_limit())) + kKeptFree);

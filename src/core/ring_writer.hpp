@@ -29,7 +29,7 @@ class RingWriter {
 
   // Publishes the next record of `message`: true if that was its last, false if more follow. would_block: no room, and
   // message.started() tells whether any record of it is published. `back`: our release position of the other ring.
-  Result<bool> put(Outgoing& message, std::uint32_t back);
+  Result<bool> put(OutgoingMessage& message, std::uint32_t back);
   // Control records may use room that messages leave for them, so that a goodbye always fits.
   Result<void> put_control(const Control& control, std::uint32_t back);
 

@@ -14,10 +14,11 @@ Session::Session(Established established)
       traits_(established.traits),
       max_incoming_(established.max_incoming),
       max_outgoing_(established.max_outgoing),
+      max_outgoing_handles_(established.max_outgoing_handles),
       generation_(links::process_generation()),
       processors_(links::usable_processors()),
       tether_(std::move(established.tether)),
-      records_(std::in_place, std::move(established.link), established.max_incoming) {}
+      records_(std::in_place, std::move(established.link), established.max_incoming, established.max_incoming_handles) {}
 
 Session::~Session() {
   if (is_foreign_process()) return;  // the channel is the parent's
@@ -54,8 +55,7 @@ Wants Session::wants_of(Side side) {
   sender_is_deaf_.store(true, std::memory_order_seq_cst);
   const bool hears = is_flush || hears_alone();
   const std::lock_guard lock(in_mutex_);
-  const bool has_room_ahead = ahead_.size() < kAheadMessages && ahead_bytes_ < kAheadBytes;
-  const bool listens = hears && has_room_ahead;
+  const bool listens = hears && has_room_ahead_locked(kAheadMessages, kAheadBytes);
   if (listens) sender_is_deaf_.store(false, std::memory_order_relaxed);  // relaxed: at worst a wake-up in vain
   return {.incoming = listens, .room = move_out || !is_flush, .taken = is_flush};
 }

@@ -36,13 +36,16 @@ struct Established {
   std::unique_ptr<links::Tether> tether;  // never null
   Peer peer;
   Traits traits;
-  std::size_t max_incoming{0};  // the largest message that this end accepts
-  std::size_t max_outgoing{0};  // … and the other
+  std::size_t max_incoming{0};          // the largest message that this end accepts
+  std::size_t max_outgoing{0};          // … and the other
+  std::size_t max_incoming_handles{0};  // the most handles with one message that this end accepts
+  std::size_t max_outgoing_handles{0};  // … and the other
 };
 
 // How much flush() and advance() read ahead of the caller's receive(): beyond it the peer is left waiting.
 inline constexpr std::size_t kAheadMessages = 64;
 inline constexpr std::size_t kAheadBytes = std::size_t{1} << 20;
+inline constexpr std::size_t kAheadHandles = 64;  // a process may have 1024 descriptors, as systems come (getrlimit(2))
 
 class Session {
  public:
@@ -52,7 +55,7 @@ class Session {
   Session& operator=(const Session&) = delete;
 
   // As in Channel, where they are documented.
-  Result<void> send(std::span<const Bytes> parts, Deadline deadline);
+  Result<void> send(const Outgoing& outgoing, Deadline deadline);
   Result<Message> receive(Deadline deadline);
   Result<Received> receive_into(std::span<std::byte> room, Deadline deadline);
   Result<void> flush(Deadline deadline);
@@ -106,8 +109,9 @@ class Session {
   [[nodiscard]] bool is_foreign_process() const noexcept;
 
   // The outgoing half (session_out.cpp); those that end in _locked want out_mutex_.
-  Result<void> try_send(Outgoing& message);
-  Result<void> put_locked(Outgoing& message);
+  [[nodiscard]] std::optional<Error> refuse(const Outgoing& outgoing, std::size_t size) const;
+  Result<void> try_send(OutgoingMessage& message);
+  Result<void> put_locked(OutgoingMessage& message);
   Result<void> move_locked();
   Result<void> move_control_locked();
   Result<void> put_control_locked(Word word, std::uint32_t number);
@@ -115,7 +119,7 @@ class Session {
   void move_out_for(bool caller_leaves);
   void look_for_words();
   [[nodiscard]] bool hears_alone() const;
-  Result<void> keep_tail(const Outgoing& message);
+  Result<void> keep_tail(const OutgoingMessage& message);
   Result<void> try_flush(std::uint64_t target);
   Result<void> try_finish();
   [[nodiscard]] std::uint64_t known_taken_locked() noexcept;
@@ -128,6 +132,8 @@ class Session {
   Result<Message> take_message_locked();
   Result<void> take_control_locked(const Control& control);
   void keep_ahead_locked(Message message, bool in_front);
+  [[nodiscard]] bool has_room_ahead_locked(std::size_t messages, std::size_t bytes) const noexcept;
+  void drop_ahead_locked() noexcept;
   void note_taken_locked(std::size_t bytes) noexcept;
   void read_ahead(Side caller, std::size_t messages, std::size_t bytes);
   Result<void> note_peer_took(std::uint32_t count) noexcept;
@@ -155,6 +161,7 @@ class Session {
   const Traits traits_;
   const std::size_t max_incoming_;
   const std::size_t max_outgoing_;
+  const std::size_t max_outgoing_handles_;
   const std::uint32_t generation_;  // the process that made it
   const unsigned processors_;
   std::unique_ptr<links::Tether> tether_;
@@ -171,6 +178,7 @@ class Session {
   mutable std::mutex in_mutex_;
   std::deque<Message> ahead_;  // read before anybody asked for them (flush), or too large for receive_into()
   std::size_t ahead_bytes_{0};
+  std::size_t ahead_handles_{0};
   bool is_link_emptied_{false};             // the last take_message_locked() that gave none left nothing behind
   std::optional<std::uint32_t> peer_asks_;  // the peer wants to know when we have taken so many
 

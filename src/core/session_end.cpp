@@ -117,8 +117,8 @@ Result<void> Session::put_goodbye() {
 bool Session::discard_incoming() {
   constexpr int kMessagesPerTry = 1024;  // a peer that goes on sending doesn't keep us from our deadline
   const std::lock_guard lock(in_mutex_);
-  ahead_.clear();
-  ahead_bytes_ = 0;
+  drop_ahead_locked();
+  records_->discard_handles();
   for (int i = 0; i < kMessagesPerTry; ++i) {
     if (!take_message_locked()) return is_link_emptied_;
   }
@@ -132,7 +132,7 @@ void Session::cut() {
   if (records_->ring() != nullptr) (void)known_taken_locked();
   end_both({Errc::closed, Step::close, 0, 0, 0});
   tail_.drop();
-  ahead_.clear();
+  drop_ahead_locked();
   place(Side::armed).forget(*tether_);
   records_.reset();
   tether_.reset();

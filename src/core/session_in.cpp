@@ -25,7 +25,10 @@ Result<Message> Session::try_receive() {
   {
     const std::lock_guard lock(in_mutex_);
     message = next_message_locked();
-    if (message) note_taken_locked(message->bytes().size());
+    if (message) {
+      note_taken_locked(message->bytes().size());
+      MessageStorage::hand_over(*message);
+    }
     if (is_held_up_locked(message)) message = Error{Errc::held, Step::receive, 0, 0, 0};
   }
   move_out_for(message.has_value());
@@ -49,7 +52,7 @@ Result<Received> Session::try_receive_into(std::span<std::byte> room) {
     } else {
       std::ranges::copy(message->bytes(), room.begin());
       note_taken_locked(size);
-      received = Received{size};
+      received = Received{size, MessageStorage::hand_over_handles(*message)};
     }
   }
   move_out_for(received.has_value());
@@ -74,6 +77,7 @@ Result<Message> Session::next_message_locked() {
     Message message = std::move(ahead_.front());
     ahead_.pop_front();
     ahead_bytes_ -= message.bytes().size();
+    ahead_handles_ -= MessageStorage::count_handles(message);
     return message;
   }
   // After a finish there is no message to come, but control records are.
@@ -158,11 +162,22 @@ void Session::make_due(std::atomic<bool>& word) noexcept {
 
 void Session::keep_ahead_locked(Message message, bool in_front) {
   ahead_bytes_ += message.bytes().size();
+  ahead_handles_ += MessageStorage::count_handles(message);
   if (in_front) {
     ahead_.push_front(std::move(message));
   } else {
     ahead_.push_back(std::move(message));
   }
+}
+
+bool Session::has_room_ahead_locked(std::size_t messages, std::size_t bytes) const noexcept {
+  return ahead_.size() < messages && ahead_bytes_ < bytes && ahead_handles_ < kAheadHandles;
+}
+
+// Nobody will receive them: their handles are closed.
+void Session::drop_ahead_locked() noexcept {
+  ahead_.clear();
+  ahead_bytes_ = ahead_handles_ = 0;
 }
 
 // A message has been handed to the caller.
@@ -180,7 +195,7 @@ void Session::read_ahead(Side caller, std::size_t messages, std::size_t bytes) {
   bool found = false;
   {
     const std::lock_guard lock(in_mutex_);
-    while (ahead_.size() < messages && ahead_bytes_ < bytes) {
+    while (has_room_ahead_locked(messages, bytes)) {
       auto message = take_message_locked();
       if (!message) break;
       keep_ahead_locked(*std::move(message), false);

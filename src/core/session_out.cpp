@@ -1,18 +1,31 @@
 // The outgoing half of a session: send, the tail, control records, flush and finish.
+#include <algorithm>
+
 #include "core/session.hpp"
 #include "core/session_waiting.hpp"
 #include "links/fault.hpp"
 
 namespace sluice::inline v0::core {
 
-Result<void> Session::send(std::span<const Bytes> parts, Deadline deadline) {
+// Why a message can't be sent over this channel, whatever its state, if so.
+std::optional<Error> Session::refuse(const Outgoing& outgoing, std::size_t size) const {
+  const auto too_large = [](Step step, std::size_t is, std::size_t may_be) {
+    return Error{Errc::too_large, step, 0, static_cast<std::int64_t>(is), static_cast<std::int64_t>(may_be)};
+  };
+  if (size > max_outgoing_) return too_large(Step::send, size, max_outgoing_);
+  const auto handles = outgoing.handles;
+  if (handles.empty()) return std::nullopt;
+  if (!traits_.handles) return Error{Errc::not_supported, Step::attach, 0, 0, 0};
+  if (handles.size() > max_outgoing_handles_) return too_large(Step::attach, handles.size(), max_outgoing_handles_);
+  const bool has_empty = std::ranges::any_of(handles, [](const Handle& handle) { return !handle; });
+  return has_empty ? std::optional{Error{Errc::misuse, Step::attach, 0, 0, 0}} : std::nullopt;
+}
+
+Result<void> Session::send(const Outgoing& outgoing, Deadline deadline) {
   const Call call(*this, Side::sending, Step::send);
   if (call.refusal()) return *call.refusal();
-  Outgoing message{parts};
-  if (message.size() > max_outgoing_) {
-    return Error{Errc::too_large, Step::send, 0, static_cast<std::int64_t>(message.size()),
-                 static_cast<std::int64_t>(max_outgoing_)};
-  }
+  OutgoingMessage message{outgoing.parts, outgoing.handles};
+  if (const auto refusal = refuse(outgoing, message.size())) return *refusal;
   bool is_kept = false;
   const auto keep = [&] {
     is_kept = true;
@@ -42,7 +55,7 @@ Result<void> Session::send(std::span<const Bytes> parts, Deadline deadline) {
   return sent;
 }
 
-Result<void> Session::try_send(Outgoing& message) {
+Result<void> Session::try_send(OutgoingMessage& message) {
   constexpr std::uint32_t kSendsBetweenLooks = 16;  // a sender that never waits must learn of a death, too
   if (closing_.load(std::memory_order_seq_cst)) return closed_here();
   const bool is_time_to_look = sends_since_look_.fetch_add(1, std::memory_order_relaxed) % kSendsBetweenLooks == 0;
@@ -64,7 +77,7 @@ Result<void> Session::try_send(Outgoing& message) {
 }
 
 // Puts what is left of `message`; between its records, control records pass.
-Result<void> Session::put_locked(Outgoing& message) {
+Result<void> Session::put_locked(OutgoingMessage& message) {
   while (true) {
     if (out_work_.load(std::memory_order_acquire)) {
       const auto moved = move_locked();
@@ -149,7 +162,7 @@ void Session::move_out() {
 }
 
 // Copies what is left of an accepted message; whoever calls next moves it on.
-Result<void> Session::keep_tail(const Outgoing& message) {
+Result<void> Session::keep_tail(const OutgoingMessage& message) {
   {
     const std::lock_guard lock(out_mutex_);
     if (!tail_.keep(message))

@@ -2,35 +2,46 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace sluice::inline v0::core {
 namespace {
 
 constexpr std::size_t kReadBuffer = std::size_t{64} << 10;  // what one read may bring beyond the payload that is expected
 constexpr int kFillsPerTake = 64;                           // of at most 128 KiB each: some milliseconds
+// An honest peer's handles wait for their record in two reads at most: one that ended within the header that they came with,
+// and the next one, which brought the rest of that record and the beginning of another.
+constexpr std::size_t kMaxArrivals = 2;
 
 }  // namespace
 
 // ---- outgoing ------------------------------------------------------------------------------------------------------------
 
-void StreamRecords::begin_record(const Outgoing& message, std::uint32_t back) {
+void StreamRecords::begin_record(const OutgoingMessage& message, std::uint32_t back) {
+  const std::size_t handles = message.handles_to_go().size();
+  const std::size_t count_size = handles == 0 ? 0 : kHandleCountSize;
+  record_left_ = std::min(message.rest(), kMaxStreamPayload - count_size);
+  header_left_ = kHeaderSize + count_size;
   RecordHeader header;
-  header.kind = kind_of_next(!message.started(), message.rest(), kMaxStreamPayload);
-  header.length = static_cast<std::uint32_t>(std::min(message.rest(), kMaxStreamPayload));
+  header.kind = kind_of_next(!message.started(), message.rest(), record_left_);
+  header.length = static_cast<std::uint32_t>(count_size + record_left_);
+  header.handles = handles != 0;
   header.back = back;
-  store_little(header_.data(), pack(header));
-  header_left_ = kHeaderSize;
-  record_left_ = header.length;
+  std::byte* const at = header_.data() + header_.size() - header_left_;
+  store_little(at, pack(header));
+  if (handles != 0) store_little(at + kHeaderSize, std::uint64_t{handles});
 }
 
-Result<bool> StreamRecords::put(Outgoing& message, std::uint32_t back) {
+Result<bool> StreamRecords::put(OutgoingMessage& message, std::uint32_t back) {
   if (auto moved = move_rest(); !moved) return moved.error();
   if (header_left_ == 0 && record_left_ == 0) begin_record(message, back);
   while (header_left_ != 0 || record_left_ != 0) {
     places_.clear();
     if (header_left_ != 0) places_.push_back(Bytes{header_}.last(header_left_));
     message.gather(record_left_, places_);
-    const auto written = link_->write(places_);
+    handles_.clear();
+    for (const auto& handle : message.handles_to_go()) handles_.push_back(handle.native());
+    const auto written = link_->write(places_, handles_);
     if (!written) {
       // Nothing of this message has gone: its header must not stay begun, for another message may come next.
       if (!message.started()) header_left_ = record_left_ = 0;
@@ -99,7 +110,8 @@ Result<void> StreamRecords::fill() {
   const bool piece = into_assembly && record_->header.kind == Kind::piece;
   rooms[count++] = piece ? buffer_.room().first(std::min(kHeaderSize, buffer_.room().size())) : buffer_.room();
 
-  const auto read = link_->read(std::span{rooms}.first(count));
+  const bool opens_handles = max_handles_ != 0 && !discards_handles_;
+  const auto read = link_->read(std::span{rooms}.first(count), opens_handles ? &came_ : nullptr);
   if (!read) return read.error();
   if (*read == 0) {
     at_end_ = true;
@@ -112,22 +124,68 @@ Result<void> StreamRecords::fill() {
     record_->left -= of_record;
   }
   buffer_.grow(*read - of_record);
+  read_ += *read;
+  return note_arrival(*read);
+}
+
+// Keeps the handles that came with the last `count` bytes until their record is read. They belong to a record that begins among
+// these bytes: who sends them with others, or faster than records, is no Sluice peer.
+Result<void> StreamRecords::note_arrival(std::size_t count) {
+  if (came_.empty()) return {};
+  arrivals_.push_back({read_ - count, read_, std::exchange(came_, {})});
+  if (arrivals_.size() > kMaxArrivals || has_stray_handles()) return protocol_error();
   return {};
+}
+
+// Whether there are handles that came before the next header: no record can claim them any more.
+bool StreamRecords::has_stray_handles() const noexcept {
+  return !arrivals_.empty() && arrivals_.front().end <= position() + (record_ ? record_->left : 0);
+}
+
+void StreamRecords::discard_handles() noexcept {
+  discards_handles_ = true;
+  arrivals_.clear();
 }
 
 // Reads the header of the next record out of the buffer; false if it isn't all there yet.
 Result<bool> StreamRecords::begin_incoming() {
   if (buffered() < kHeaderSize) return false;
   const auto header = unpack(load_little<std::uint64_t>(buffer_.data() + buffer_begin_));
-  if (!header || header->handles || header->home) return protocol_error();
+  if (!header || header->home) return protocol_error();
   const bool control = header->kind == Kind::control;
   if (header->kind == Kind::filler || header->length > (control ? kMaxControl : kMaxStreamPayload)) return protocol_error();
-  if (!control) {
-    if (auto begun = assembly_.begin(header->kind, header->length); !begun) return begun.error();
+  std::vector<links::Descriptor> handles;
+  if (header->handles) {
+    const bool is_first = (header->kind == Kind::data || header->kind == Kind::piece) && !assembly_.is_open();
+    if (!is_first || header->length < kHandleCountSize || max_handles_ == 0) return protocol_error();
+    if (buffered() < kHeaderSize + kHandleCountSize) return false;
+    auto taken = take_handles({buffer_.data() + buffer_begin_ + kHeaderSize, kHandleCountSize});
+    if (!taken) return taken.error();
+    handles = *std::move(taken);
   }
-  drop_buffered(kHeaderSize);
-  record_ = Record{*header, header->length};
+  const std::size_t head = kHeaderSize + (header->handles ? kHandleCountSize : 0);
+  const std::size_t length = kHeaderSize + header->length - head;
+  if (!control) {
+    if (auto begun = assembly_.begin(header->kind, length); !begun) return begun.error();
+    if (header->handles) assembly_.attach(std::move(handles));
+  }
+  drop_buffered(head);
+  record_ = Record{*header, length};
+  if (has_stray_handles()) return protocol_error();
   return true;
+}
+
+// The handles of the record whose header is next in the buffer: as many as the record says, and they came when it began.
+Result<std::vector<links::Descriptor>> StreamRecords::take_handles(Bytes count_bytes) {
+  const auto count = load_little<std::uint64_t>(count_bytes.data());
+  if (count == 0 || count > max_handles_) return protocol_error();
+  if (discards_handles_) return std::vector<links::Descriptor>{};
+  if (arrivals_.empty() || arrivals_.front().begin > position()) return protocol_error();
+  auto handles = std::move(arrivals_.front().handles);
+  arrivals_.erase(arrivals_.begin());
+  if (!handles.back()) return Error{Errc::limit_reached, Step::receive, 0, 0, 0};  // they could not be opened here
+  if (handles.size() != count) return protocol_error();
+  return handles;
 }
 
 Result<Incoming> StreamRecords::take_control() {

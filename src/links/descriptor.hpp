@@ -31,6 +31,9 @@ class Descriptor {
 
   // Closes now. Defined in os/.
   void reset() noexcept;
+  // Gives it away: the caller closes it, and a forked child keeps it. In a forked child there is
+  // none: kNone. Defined in os/.
+  [[nodiscard]] Native release() noexcept;
 
  private:
   Native native_{kNone};

@@ -13,6 +13,9 @@
 
 namespace sluice::inline v0::links {
 
+// The most handles that travel with one write, over any mechanism: what one sendmsg(2) takes on Linux (unix(7), SCM_RIGHTS).
+inline constexpr std::size_t kMostHandles = 253;
+
 // Links never wait: they do what can be done now, or answer would_block. They keep no pointer to the caller's memory after
 // a call has returned. One thread at a time may write while another reads.
 class StreamLink {
@@ -29,7 +32,10 @@ class StreamLink {
 
   // Reads into the front of `rooms`, as much as is there: the number of bytes; 0 is the end of the stream (also after a
   // reset by the peer's death: what had arrived was read first). would_block: wait for incoming() to become readable.
-  // Handles that came along are appended to `handles`; with a null pointer they are closed.
+  // Handles that came along are appended to `handles`; with a null pointer they are discarded without being opened. They came
+  // with one of the bytes that were read, and with one write: a read ends before the first byte of the next write that has
+  // some. Where this process can't open them all (no descriptors left), an empty Descriptor is appended instead.
+  // protocol_error: they are more than accept_handles() said; they are closed, and the bytes are lost.
   virtual Result<std::size_t> read(std::span<const std::span<std::byte>> rooms, std::vector<Descriptor>* handles) = 0;
   Result<std::size_t> read(std::span<const std::span<std::byte>> rooms) { return read(rooms, nullptr); }
 
@@ -38,6 +44,8 @@ class StreamLink {
   [[nodiscard]] virtual Waitable outgoing() const = 0;
 
   [[nodiscard]] virtual bool carries_handles() const { return false; }
+  // The most handles that a read takes from here on, at most kMostHandles; before that, it takes twice what an Offer holds.
+  virtual void accept_handles(std::size_t) {}
 
   // True while bytes that write() has taken lie in an outbox of the link's own, on their way to the system. outgoing() is
   // writable once the outbox is empty.

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <new>
 #include <vector>
 
 #include "mechanisms/inproc_birthplace.hpp"
 #include "mechanisms/inproc_outbox.hpp"
+#include "os/handles.hpp"
 
 namespace sluice::inline v0::mechanism::inproc {
 
@@ -52,9 +54,31 @@ void BytePipe::changed() noexcept {
   room_.notify_one();
 }
 
-Result<std::size_t> BytePipe::write(std::span<const std::span<const std::byte>> buffers) {
+namespace {
+
+Result<std::vector<links::Descriptor>> duplicates_of(std::span<const links::Descriptor::Native> handles) {
+  std::vector<links::Descriptor> duplicates;
+  duplicates.reserve(handles.size());
+  for (const auto handle : handles) {
+    auto duplicate = os::duplicate(handle, Step::send);
+    if (!duplicate) return duplicate.error();
+    duplicates.push_back(*std::move(duplicate));
+  }
+  return duplicates;
+}
+
+}  // namespace
+
+Result<std::size_t> BytePipe::write(std::span<const std::span<const std::byte>> buffers,
+                                    std::span<const links::Descriptor::Native> handles) {
   const std::lock_guard lock(mutex_);
   if (reader_gone_) return Errc::peer_died;
+  if (!handles.empty() && filled_ == size_) return Errc::would_block;
+  if (!handles.empty() && std::ranges::all_of(buffers, &std::span<const std::byte>::empty)) return Errc::misuse;
+  auto duplicates = duplicates_of(handles);
+  if (!duplicates) return duplicates.error();
+  const std::uint64_t position = read_ + filled_;
+  if (!handles.empty()) attached_.push_back({position, *std::move(duplicates)});  // there is room for their byte
   std::size_t written = 0;
   bool refused = false;
   for (const auto buffer : buffers) {
@@ -80,14 +104,20 @@ bool BytePipe::write_all(std::span<const std::byte> bytes) {
   return true;
 }
 
-Result<std::size_t> BytePipe::read(std::span<const std::span<std::byte>> rooms) {
+Result<std::size_t> BytePipe::read(std::span<const std::span<std::byte>> rooms, std::vector<links::Descriptor>* handles) {
   const std::lock_guard lock(mutex_);
   if (filled_ == 0) {
     if (writer_gone_) return std::size_t{0};
     return Errc::would_block;
   }
+  const std::size_t most = attached_.size() < 2 ? chop_ : std::min<std::size_t>(chop_, attached_[1].position - read_);
   std::size_t read = 0;
-  for (const auto room : rooms) read += copy_out(room.first(std::min(room.size(), chop_ - read)));
+  for (const auto room : rooms) read += copy_out(room.first(std::min(room.size(), most - read)));
+  read_ += read;
+  if (!attached_.empty() && attached_.front().position < read_) {
+    if (handles != nullptr) std::ranges::move(attached_.front().handles, std::back_inserter(*handles));
+    attached_.pop_front();
+  }
   changed();
   return read;
 }
@@ -101,6 +131,7 @@ void BytePipe::end_writing() noexcept {
 void BytePipe::end_reading() noexcept {
   const std::lock_guard lock(mutex_);
   reader_gone_ = true;
+  attached_.clear();
   changed();
 }
 
@@ -150,13 +181,14 @@ class InprocStream final : public links::StreamLink {
 
   Result<std::size_t> write(std::span<const std::span<const std::byte>> buffers,
                             std::span<const links::Descriptor::Native> handles) override {
-    if (!handles.empty()) return Errc::not_supported;
-    return outbox_ ? write_to_outbox(buffers) : out_->write(buffers);
+    if (outbox_ && !handles.empty()) return Errc::not_supported;
+    return outbox_ ? write_to_outbox(buffers) : out_->write(buffers, handles);
   }
 
-  Result<std::size_t> read(std::span<const std::span<std::byte>> rooms, std::vector<links::Descriptor>*) override {
-    return in_->read(rooms);
+  Result<std::size_t> read(std::span<const std::span<std::byte>> rooms, std::vector<links::Descriptor>* handles) override {
+    return in_->read(rooms, handles);
   }
+  [[nodiscard]] bool carries_handles() const override { return !outbox_; }  // whose bytes a foreign thread moves
 
   [[nodiscard]] links::Waitable incoming() const override { return in_->readable(); }
   [[nodiscard]] links::Waitable outgoing() const override { return outbox_ ? outbox_->waitable() : out_->writable(); }

@@ -19,6 +19,7 @@ enum Promise : unsigned {
   kOneProcess = 1U << 3U,
   kDeliveredOnly = 1U << 4U,  // AfterDeath::delivered_only
   kHelperThread = 1U << 5U,
+  kHandles = 1U << 6U,
 };
 
 struct Limits {
@@ -36,6 +37,7 @@ constexpr Limits kTcpBuffers{.capacity = std::size_t{10} << 20};
 constexpr Traits promises(Shape shape, unsigned promised, Limits limits = {}) {
   Traits traits;
   traits.shape = shape;
+  traits.handles = (promised & kHandles) != 0;
   traits.identity = (promised & kIdentity) != 0;
   traits.lobby = (promised & kLobby) != 0;
   traits.truncatable = (promised & kTruncatable) != 0;
@@ -52,7 +54,7 @@ constexpr auto kRows = std::to_array<Row>({
     // name, systems, link, where, meet, reach, promised, options
     {"local", "linux macos windows", "region + stream", "a name; the best that both sides have", Meet::lobby, Reach::this_machine, promises(Shape::region, kIdentity | kLobby), ""},
     {"inproc", "linux macos windows", "any of the three, by option", "a name; both ends in one process", Meet::accept, Reach::this_process, promises(Shape::region, kOneProcess), "link packet depth deliver send chop outbox buffer backed"},
-    {"unix", "linux macos windows", "stream", "a socket file", Meet::accept, Reach::this_machine, promises(Shape::stream, kIdentity), ""},
+    {"unix", "linux macos windows", "stream", "a socket file", Meet::accept, Reach::this_machine, promises(Shape::stream, kIdentity | kHandles), ""},
     {"seqpacket", "linux", "packets", "a socket file", Meet::accept, Reach::this_machine, promises(Shape::packets, kIdentity), ""},
     {"tcp", "linux macos windows", "stream", "host:port; port 0 picks one", Meet::accept, Reach::network, promises(Shape::stream, kDeliveredOnly, kTcpBuffers), "keepalive"},
     {"pipe", "linux macos windows", "stream x 2", "nothing: anonymous, for a child", Meet::inherited, Reach::this_machine, promises(Shape::stream, kNothing), ""},

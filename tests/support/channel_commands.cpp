@@ -1,15 +1,18 @@
 // The peer's commands that use the library. All take channel=NAME (default c) and deadline=never|now|MILLISECONDS.
 //
-//   listen [endpoint=] [max_message=] [capacity=]   connect [wait=1] [same]   accept
-//   send count= size=|mixed= [first=] [stream=] [corrupt=NUMBER] [drop=NUMBER] [parts=1] [report=PATH]
-//   receive count=|all=1 [size=|mixed=] [first=] [stream=] [into=BYTES] [hold=1] [sizes=1]
+//   listen [endpoint=] [max_message=] [capacity=] [max_handles=]   connect [wait=1] [same]   accept
+//   send count= size=|mixed= [first=] [stream=] [corrupt=NUMBER] [drop=NUMBER] [parts=1] [report=PATH] [handles=mixed|N]
+//   receive count=|all=1 [size=|mixed=] [first=] [stream=] [into=BYTES] [hold=1] [sizes=1] [handles=mixed|N]
 //   release [newest=1]   flush   finish   close   destroy   interrupt   advance   ended   statistics   peer
 //   close-listener   interrupt-listener   drop-all (the destructors of everything)
 #include <algorithm>
+#include <array>
+#include <cstdio>
 #include <optional>
 #include <vector>
 
 #include "content.hpp"
+#include "handles.hpp"
 #include "interpreter.hpp"
 #include "shared_count.hpp"
 
@@ -22,6 +25,7 @@ sluice::Options options_of(const Words& words) {
   sluice::Options options;
   if (words.has("max_message")) options.max_message = words.number("max_message");
   if (words.has("capacity")) options.capacity = words.number("capacity");
+  if (words.has("max_handles")) options.max_handles = words.number("max_handles");
   options.wait_for_listener = words.has("wait");
   return options;
 }
@@ -70,6 +74,20 @@ Words connect(Interpreter& interpreter, const Words& words, const Progress&) {
 
 // ---- messages ------------------------------------------------------------------------------------------------------------
 
+// How many handles go with each message; none if the command doesn't say.
+HandleCounts handle_counts_of(const Words& words) { return HandleCounts::of(words.text("handles", "0")); }
+
+// One message, as the command says.
+sluice::Result<void> send_one(sluice::Channel& channel, const Words& words, std::span<const std::byte> bytes,
+                              std::uint64_t seed, std::uint64_t number, sluice::Deadline deadline) {
+  const std::array parts{bytes.first(bytes.size() / 3), bytes.subspan(bytes.size() / 3)};
+  if (words.has("handles")) {
+    const auto handles = make_handles(handle_counts_of(words), seed, number);
+    return channel.send({.parts = parts, .handles = handles}, deadline);
+  }
+  return words.has("parts") ? channel.send({parts[0], parts[1]}, deadline) : channel.send(bytes, deadline);
+}
+
 Words send(Interpreter& interpreter, const Words& words, const Progress& progress) {
   const auto channel = interpreter.channel(words);
   const std::uint64_t seed = seed_of(interpreter, words);
@@ -87,10 +105,7 @@ Words send(Interpreter& interpreter, const Words& words, const Progress& progres
     Content(seed, number).fill(bytes);
     if (words.has("corrupt") && words.number("corrupt") == number && !bytes.empty()) bytes.back() ^= std::byte{1};
     const auto deadline = deadline_of(words);
-    const auto done =
-        words.has("parts")
-            ? channel->send({std::span(bytes).first(bytes.size() / 3), std::span(bytes).subspan(bytes.size() / 3)}, deadline)
-            : channel->send(bytes, deadline);
+    const auto done = send_one(*channel, words, bytes, seed, number, deadline);
     answer.set("sent", sent + (done ? 1 : 0));
     if (!done) throw failure_of(done.error(), answer);
     // A send that its deadline has ended may have left a tail in this process, and that dies with it.
@@ -115,6 +130,13 @@ void check(const Words& words, std::uint64_t seed, std::uint64_t number, std::sp
   if (at != Content::kSame) throw Failure{"wrong_content", wrong};
 }
 
+void check_handles(const Words& words, std::uint64_t seed, std::uint64_t number, std::span<const sluice::Handle> handles) {
+  const std::string wrong = wrong_handles(handle_counts_of(words), seed, number, handles);
+  if (wrong.empty()) return;
+  std::fprintf(stderr, "%s\n", wrong.c_str());
+  throw Failure{"wrong_handles", {}};
+}
+
 // One message, into the caller's memory or as a view; its size.
 sluice::Result<std::size_t> receive_one(Interpreter& interpreter, const Words& words, sluice::Channel& channel,
                                         std::vector<std::byte>& room, std::uint64_t seed, std::uint64_t number) {
@@ -123,11 +145,13 @@ sluice::Result<std::size_t> receive_one(Interpreter& interpreter, const Words& w
     auto received = channel.receive_into(room, deadline_of(words));
     if (!received) return received.error();
     check(words, seed, number, std::span(room).first(received->size));
+    if (words.has("handles")) check_handles(words, seed, number, received->handles);
     return received->size;
   }
   auto message = channel.receive(deadline_of(words));
   if (!message) return message.error();
   check(words, seed, number, message->bytes());
+  if (words.has("handles")) check_handles(words, seed, number, message->handles());
   const std::size_t size = message->bytes().size();
   if (words.has("hold")) interpreter.hold(*std::move(message));
   return size;

@@ -17,6 +17,7 @@ std::string words_of(const MeetOptions& options) {
   Words words;
   if (options.max_message) words.set("max_message", *options.max_message);
   if (options.capacity) words.set("capacity", *options.capacity);
+  if (options.max_handles) words.set("max_handles", *options.max_handles);
   return words.line();
 }
 
@@ -24,6 +25,7 @@ sluice::Options options_of(const MeetOptions& options) {
   sluice::Options ours;
   ours.max_message = options.max_message;
   ours.capacity = options.capacity;
+  ours.max_handles = options.max_handles;
   return ours;
 }
 

@@ -38,6 +38,7 @@ enum class PeerDoes { connect, listen };
 struct MeetOptions {
   std::optional<std::size_t> max_message;  // of both ends
   std::optional<std::size_t> capacity;
+  std::optional<std::size_t> max_handles{};
   std::vector<std::string> peer_options;  // of sluice-test-peer
 };
 

@@ -53,9 +53,11 @@ std::vector<std::string> entries_of(const std::string& path) {
   std::vector<std::string> names;
   DIR* folder = opendir(path.c_str());
   if (folder == nullptr) return names;
+  // What reads the folder has a number in this process, not in the one that is looked at.
+  const bool is_ours = path == "/proc/" + std::to_string(getpid()) + "/fd";
   const std::string own = std::to_string(dirfd(folder));
   while (const dirent* entry = readdir(folder))
-    if (entry->d_name[0] != '.' && !(own == entry->d_name && path.ends_with("/fd"))) names.emplace_back(entry->d_name);
+    if (entry->d_name[0] != '.' && !(is_ours && own == entry->d_name)) names.emplace_back(entry->d_name);
   closedir(folder);
   return names;
 }

@@ -49,7 +49,7 @@ class HeapRegion final : public links::RegionLink {
 
 // Sends one message; waits for room by looking again.
 bool send(core::RingWriter& writer, std::span<const std::byte> bytes) {
-  core::Outgoing message{{&bytes, 1}};
+  core::OutgoingMessage message{{&bytes, 1}};
   while (true) {
     const auto put = writer.put(message, 0);
     if (put) return *put;

@@ -221,6 +221,7 @@ TEST(TakeOptions, HasDefaults) {
   ASSERT_TRUE(limits);
   EXPECT_EQ(limits->max_message, 64U << 20);
   EXPECT_EQ(limits->capacity, 0U);
+  EXPECT_EQ(limits->max_handles, 16U);
   EXPECT_EQ(limits->allow, Allow::same_user);
   EXPECT_FALSE(limits->wait_for_listener);
 }
@@ -233,18 +234,22 @@ TEST(TakeOptions, TakesTheTexts) {
   EXPECT_EQ(limits->allow, Allow::anyone);
   EXPECT_EQ(limits_of("unix:/x?allow=same_user")->allow, Allow::same_user);
   EXPECT_EQ(limits_of("unix:/x?max_message=0")->max_message, 0U);
+  EXPECT_EQ(limits_of("unix:/x?max_handles=0")->max_handles, 0U);
+  EXPECT_EQ(limits_of("unix:/x?max_handles=253")->max_handles, 253U);
 }
 
 TEST(TakeOptions, TakesTheCalls) {
   Options options;
   options.max_message = 7;
   options.capacity = 8;
+  options.max_handles = 9;
   options.allow = Allow::anyone;
   options.wait_for_listener = true;
   const auto limits = limits_of("unix:/x", options);
   ASSERT_TRUE(limits);
   EXPECT_EQ(limits->max_message, 7U);
   EXPECT_EQ(limits->capacity, 8U);
+  EXPECT_EQ(limits->max_handles, 9U);
   EXPECT_EQ(limits->allow, Allow::anyone);
   EXPECT_TRUE(limits->wait_for_listener);
 }
@@ -259,6 +264,9 @@ TEST(TakeOptions, OneThatStandsInBothIsMisuse) {
   options = {};
   options.allow = Allow::same_user;
   expect_bad("unix:/x?allow=same_user", Errc::misuse, 0, options);
+  options = {};
+  options.max_handles = 7;
+  expect_bad("unix:/x?max_handles=7", Errc::misuse, 0, options);
 }
 
 TEST(TakeOptions, OneThatStandsTwiceIsMisuse) {
@@ -272,6 +280,8 @@ TEST(TakeOptions, UnknownOnesAndBadValuesAreNamed) {
   expect_bad("unix:/x?capacity=", Errc::invalid_endpoint, 0);
   expect_bad("unix:/x?max_message=1&allow=everybody", Errc::invalid_endpoint, 1);
   expect_bad("unix:/x?allow=", Errc::invalid_endpoint, 0);
+  expect_bad("unix:/x?max_handles=few", Errc::invalid_endpoint, 0);
+  expect_bad("unix:/x?max_handles=254", Errc::invalid_endpoint, 0);
   expect_bad("unix:/x?Capacity=1", Errc::invalid_endpoint, 0);
 }
 
@@ -300,6 +310,14 @@ TEST(TakeOptions, SizesOfTheCallHaveTheSameLimit) {
     options.capacity = std::numeric_limits<std::size_t>::max();
     expect_bad("unix:/x", Errc::misuse, -1, options);
   }
+}
+
+TEST(TakeOptions, HandlesOfTheCallHaveTheSameLimit) {
+  Options options;
+  options.max_handles = 253;
+  EXPECT_TRUE(limits_of("unix:/x", options));
+  options.max_handles = 254;
+  expect_bad("unix:/x", Errc::misuse, -1, options);
 }
 
 TEST(TakeOptions, SizesThatAPointerCantHoldAreRefused) {

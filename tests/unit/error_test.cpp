@@ -18,7 +18,7 @@ using namespace sluice;
 static_assert(std::is_trivially_copyable_v<Error> && sizeof(Error) <= 24);
 
 constexpr int kLastCode = static_cast<int>(Errc::interrupted);
-constexpr int kLastStep = static_cast<int>(Step::take_port);
+constexpr int kLastStep = static_cast<int>(Step::attach);
 
 constexpr Error error(Errc code, Step step = Step::none, std::int64_t first = 0, std::int64_t second = 0,
                       std::int32_t os_code = 0) {
@@ -92,6 +92,10 @@ TEST(Describe, SaysWhatTheTwoNumbersMean) {
       describe(error(Errc::too_large, Step::receive, 100, 50), "unix:/x"),
       "receiving over unix:/x: the message of 100 bytes doesn't fit into the room given (50 bytes); receive it into larger "
       "memory: it is still there");
+  EXPECT_EQ(describe(error(Errc::too_large, Step::attach, 20, 16), "unix:/x"),
+            "sending handles over unix:/x: the message with 20 handles has more of them than the peer accepts (16); raise "
+            "max_handles "
+            "at the other end, or send them with several messages");
   EXPECT_EQ(
       describe(error(Errc::limit_reached, Step::make_queues, 164'480, 819'200, EMFILE), "mq:/x"),
       "making the queues for mq:/x: the message queues of this user have reached their common limit: 164480 bytes are needed, "

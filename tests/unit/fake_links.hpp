@@ -26,12 +26,24 @@ namespace links = sluice::links;
 
 [[nodiscard]] inline sluice::Error would_block() noexcept { return {sluice::Errc::would_block, sluice::Step::none, 0, 0, 0}; }
 
+// Handles that travel with the byte at that offset.
+struct WireHandles {
+  std::size_t at;
+  std::vector<links::Descriptor::Native> natives;  // what a read gives away; kNone for those that can't be opened here
+
+  friend bool operator==(const WireHandles&, const WireHandles&) = default;
+};
+
 // What a FakeStream reads and has written.
 struct StreamWire {
   std::vector<std::byte> incoming;                             // what the peer sends
   std::size_t taken{0};                                        // how much of it was read
   bool ends{false};                                            // behind it: the end, else would_block
   std::vector<std::byte> outgoing;                             // what was written
+  bool carries_handles{false};                                 // says so to the handshake
+  std::vector<WireHandles> incoming_handles;                   // in the order of their bytes
+  std::size_t handles_taken{0};                                // how many of these
+  std::vector<WireHandles> outgoing_handles;                   // what was written with outgoing
   std::size_t chunk{std::numeric_limits<std::size_t>::max()};  // the most that one call reads or writes
   std::size_t room{std::numeric_limits<std::size_t>::max()};   // what may still be written
 };
@@ -43,7 +55,8 @@ class FakeStream final : public links::StreamLink {
   using links::StreamLink::read;
   using links::StreamLink::write;
   sluice::Result<std::size_t> write(std::span<const std::span<const std::byte>> buffers,
-                                    std::span<const links::Descriptor::Native>) override {
+                                    std::span<const links::Descriptor::Native> handles) override {
+    const std::size_t at = wire_->outgoing.size();
     std::size_t left = std::min(wire_->chunk, wire_->room);
     std::size_t asked = 0;
     std::size_t written = 0;
@@ -56,11 +69,15 @@ class FakeStream final : public links::StreamLink {
     }
     if (written == 0 && asked != 0) return would_block();
     wire_->room -= written;
+    if (!handles.empty()) wire_->outgoing_handles.push_back({at, {handles.begin(), handles.end()}});
     return written;
   }
 
-  sluice::Result<std::size_t> read(std::span<const std::span<std::byte>> rooms, std::vector<links::Descriptor>*) override {
+  sluice::Result<std::size_t> read(std::span<const std::span<std::byte>> rooms,
+                                   std::vector<links::Descriptor>* handles) override {
     std::size_t left = std::min(wire_->chunk, wire_->incoming.size() - wire_->taken);
+    const auto coming = std::span{wire_->incoming_handles}.subspan(wire_->handles_taken);
+    if (coming.size() > 1) left = std::min(left, coming[1].at - wire_->taken);
     if (left == 0 && !wire_->ends) return would_block();
     std::size_t count = 0;
     for (const auto room : rooms) {
@@ -70,11 +87,19 @@ class FakeStream final : public links::StreamLink {
       left -= part;
       count += part;
     }
+    if (!coming.empty() && coming.front().at < wire_->taken) {
+      ++wire_->handles_taken;
+      for (const auto native : coming.front().natives) {
+        links::Descriptor handle{native};
+        if (handles != nullptr) handles->push_back(std::move(handle));
+      }
+    }
     return count;
   }
 
   [[nodiscard]] links::Waitable incoming() const override { return {}; }
   [[nodiscard]] links::Waitable outgoing() const override { return {}; }
+  [[nodiscard]] bool carries_handles() const override { return wire_->carries_handles; }
 
  private:
   std::shared_ptr<StreamWire> wire_;

@@ -190,6 +190,22 @@ TEST(Hello, UnknownItemsAreSkipped) {
   EXPECT_EQ(hello->library, "abc");
 }
 
+TEST(Hello, TheNumberOfHandlesIsAnItemWhereThereAreSome) {
+  Hello hello = golden();
+  hello.max_handles = 0x0102'0304;
+  const auto bytes = encode(hello);
+  ASSERT_EQ(bytes.size(), 88U);
+  EXPECT_EQ(to_hex(std::span{bytes}.subspan(80)), to_hex(hex("02 00 | 04 00 | 04 03 02 01")));
+  const auto again = decode_hello(bytes);
+  ASSERT_TRUE(again);
+  EXPECT_EQ(*again, hello);
+  hello.library.assign(100'000, 'x');
+  const auto longest = encode(hello);
+  EXPECT_EQ(longest.size(), kHelloLimit);
+  ASSERT_TRUE(decode_hello(longest));
+  EXPECT_EQ(decode_hello(longest)->max_handles, hello.max_handles);
+}
+
 TEST(Hello, AHelloWithoutItemsIsWhole) {
   const auto hello = decode_hello(with_items(""));
   ASSERT_TRUE(hello);
@@ -204,6 +220,10 @@ TEST(Hello, BrokenItemsAreRefused) {
   expect_protocol_error(with_items("01 00 | 04 00 | 61 00 62 63"));
   expect_protocol_error(with_items("01 00 | 04 00 | c3 a4 62 63"));
   expect_protocol_error(with_items("01 00 | 01 00 | 61 00 00 00 | 01 00 | 01 00 | 62 00 00 00"));  // twice
+  expect_protocol_error(with_items("02 00 | 03 00 | 10 00 00 00"));                                // a number of another size
+  expect_protocol_error(with_items("02 00 | 00 00 | 00 00 00 00"));
+  expect_protocol_error(with_items("02 00 | 08 00 | 10 00 00 00 00 00 00 00 00 00 00 00"));
+  expect_protocol_error(with_items("02 00 | 04 00 | 10 00 00 00 | 02 00 | 04 00 | 10 00 00 00"));
 }
 
 TEST(Hello, TheLargestItemFits) {
@@ -234,6 +254,7 @@ TEST(Hello, RandomOnesComeBackAsTheyWere) {
     std::ranges::copy(random.bytes(16), hello.channel_id.begin());
     hello.byte_order = static_cast<std::uint8_t>(1 + random.up_to(1));
     hello.word_size = static_cast<std::uint8_t>(4U << random.up_to(2));
+    hello.max_handles = static_cast<std::uint32_t>(random.up_to(0xFFFF'FFFF));
     hello.library = random.text(200, ' ', '~');
     const auto again = decode_hello(encode(hello));
     ASSERT_TRUE(again);

@@ -29,6 +29,13 @@ constexpr std::string_view kHello =
     "a0 a1 a2 a3 a4 a5 a6 a7 a8 a9 aa ab ac ad ae af"
     "01 | 08 | 00 00 00 00 00 00"
     "01 00 | 0c 00 | 73 6c 75 69 63 65 20 30 2e 31 2e 30";
+constexpr std::string_view kHelloWithHandles =  // accepts 7
+    "53 4c 55 49 43 45 0d 0a | 00 00 | 00 00 | 48 00 00 00"
+    "00 00 00 00 00 00 00 00 | 00 00 00 00 00 00 00 00"
+    "00 10 00 00 00 00 00 00"
+    "a0 a1 a2 a3 a4 a5 a6 a7 a8 a9 aa ab ac ad ae af"
+    "01 | 08 | 00 00 00 00 00 00"
+    "02 00 | 04 00 | 07 00 00 00";
 constexpr std::string_view kOffer = "10 00 00 14 | 00 00 00 00 | 01 00 00 00 | 00 00 00 00 | 00 00 00 00 00 00 00 00";
 constexpr std::string_view kOfferOfTwo =
     "20 00 00 14 | 00 00 00 00 | 01 00 00 00 | 00 00 00 00 | 02 00 00 00 00 00 00 00"
@@ -72,6 +79,17 @@ struct Side {
     meeting.vouch_again = std::move(vouch_again);
     Limits limits;
     limits.max_message = 4096;
+    handshake.emplace(role, std::move(meeting), row, limits);
+  }
+  // Over a link that carries handles.
+  Side(Role role, std::size_t max_handles) {
+    wire->carries_handles = true;
+    links::Meeting meeting;
+    meeting.link = std::make_unique<FakeStream>(wire);
+    meeting.tether = std::make_unique<links::NoTether>();
+    Limits limits;
+    limits.max_message = 4096;
+    limits.max_handles = max_handles;
     handshake.emplace(role, std::move(meeting), row, limits);
   }
   void peer_sends(std::string_view bytes) const {
@@ -128,6 +146,33 @@ TEST(HandshakeBytes, TheListenersSideAnswersWithItsHelloAndAnOffer) {
   EXPECT_EQ(side.sent(), hello_and(kOffer));
   side.peer_sends(kReady);
   EXPECT_TRUE(side.handshake->step());
+}
+
+// Where the link carries handles, both hellos say how many with one message are accepted; 0 is not said.
+TEST(HandshakeBytes, HandlesAreAgreedOnWhereTheLinkCarriesThem) {
+  for (const auto role : {Role::connecting, Role::listening}) {
+    Side side{role, 3};
+    side.peer_sends(kHelloWithHandles);
+    side.peer_sends(role == Role::listening ? kReady : kOffer);
+    const auto established = side.handshake->step();
+    ASSERT_TRUE(established);
+    EXPECT_TRUE(established->traits.handles);
+    EXPECT_EQ(established->max_incoming_handles, 3U);
+    EXPECT_EQ(established->max_outgoing_handles, 7U);
+    const std::string sent = side.sent();
+    EXPECT_NE(sent.find(to_hex(hex("02 00 | 04 00 | 03 00 00 00"))), std::string::npos) << sent;
+  }
+}
+
+TEST(HandshakeBytes, HandlesAreNotAgreedOnWhereItCarriesNone) {
+  Side side{Role::listening};
+  side.peer_sends(kHelloWithHandles);
+  side.peer_sends(kReady);
+  const auto established = side.handshake->step();
+  ASSERT_TRUE(established);
+  EXPECT_FALSE(established->traits.handles);
+  EXPECT_EQ(established->max_incoming_handles, 0U);
+  EXPECT_EQ(side.sent(), hello_and(kOffer));
 }
 
 TEST(HandshakeBytes, AnOfferCarriesTheNumbersOfAPrivateLink) {

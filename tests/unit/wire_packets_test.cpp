@@ -26,7 +26,7 @@ struct Packets {
   PacketRecords records{std::make_unique<FakePackets>(wire), kMaxMessage};
 
   void put(std::span<const std::byte> bytes, std::uint32_t back) {
-    Outgoing message{{&bytes, 1}};
+    OutgoingMessage message{{&bytes, 1}};
     while (true) {
       const auto put = records.put(message, back);
       ASSERT_TRUE(put);

@@ -35,7 +35,7 @@ struct Ring {
   RingReader reader{listening, 0, kMaxMessage};
 
   Result<void> put(std::span<const std::byte> bytes, std::uint32_t back = 0) {
-    Outgoing message{{&bytes, 1}};
+    OutgoingMessage message{{&bytes, 1}};
     while (true) {
       const auto put = writer.put(message, back);
       if (!put) return put.error();
@@ -237,7 +237,7 @@ TEST(RingRecords, AMessageLargerThanTheRingFlowsThroughInPieces) {
   const auto bytes = random.bytes(500'000);
   Ring ring;
   std::span<const std::byte> part{bytes};
-  Outgoing message{{&part, 1}};
+  OutgoingMessage message{{&part, 1}};
   Result<Incoming> incoming = Errc::would_block;
   for (int tries = 0; tries < 10'000 && !incoming; ++tries) {
     if (message.rest() != 0) {
@@ -266,7 +266,7 @@ TEST(RingRecords, AMessageBeyondTheLengthOfAHeaderGoesInPieces) {
   const auto region = std::make_shared<std::span<std::byte>>(static_cast<std::byte*>(memory.get()), region_size(kLarge));
   RingWriter writer{std::make_shared<FakeRegion>(region, false), 0};
   const std::span<const std::byte> bytes{static_cast<const std::byte*>(content.get()), kMessage};
-  Outgoing message{{&bytes, 1}};
+  OutgoingMessage message{{&bytes, 1}};
   std::size_t offset = kRing0;
   std::size_t length = 0;
   while (message.rest() != 0) {

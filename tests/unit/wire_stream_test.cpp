@@ -19,14 +19,15 @@ using sluice_test::StreamWire;
 using sluice_test::to_hex;
 
 constexpr std::size_t kMaxMessage = 200'000;
+constexpr std::size_t kMaxHandles = 4;
 
 struct Stream {
   std::shared_ptr<StreamWire> wire = std::make_shared<StreamWire>();
-  StreamRecords records{std::make_unique<FakeStream>(wire), kMaxMessage};
+  StreamRecords records{std::make_unique<FakeStream>(wire), kMaxMessage, kMaxHandles};
 
   // Puts a message until it is through.
-  void put(std::span<const std::byte> bytes, std::uint32_t back) {
-    Outgoing message{{&bytes, 1}};
+  void put(std::span<const std::byte> bytes, std::uint32_t back, std::span<const Handle> handles = {}) {
+    OutgoingMessage message{{&bytes, 1}, handles};
     while (true) {
       const auto put = records.put(message, back);
       ASSERT_TRUE(put);

@@ -13,15 +13,15 @@
 namespace sluice::inline v0::os {
 namespace {
 
-// Room for the control message of kMaxHandles descriptors.
+// Room for the control message of kMaxHandles descriptors; not filled unless there are some.
 struct alignas(cmsghdr) ControlRoom {
   std::array<char, CMSG_SPACE(UnixStream::kMaxHandles * sizeof(int))> bytes;
 };
 
 void attach(msghdr& message, ControlRoom& room, std::span<const links::Descriptor::Native> handles) noexcept {
-  room = {};
   message.msg_control = room.bytes.data();
   message.msg_controllen = CMSG_SPACE(handles.size() * sizeof(int));
+  std::memset(room.bytes.data(), 0, message.msg_controllen);  // CMSG_NXTHDR(3) wants zeros
   cmsghdr* header = CMSG_FIRSTHDR(&message);
   header->cmsg_level = SOL_SOCKET;
   header->cmsg_type = SCM_RIGHTS;
@@ -34,20 +34,15 @@ void attach(msghdr& message, ControlRoom& room, std::span<const links::Descripto
   }
 }
 
-// The descriptors that came along with a message, owned whatever the message is.
-struct Arrived {
-  std::array<links::Descriptor, UnixStream::kMaxHandles> handles;
-  std::size_t count{0};
-};
-
-void detach(msghdr& message, Arrived& arrived) noexcept {
+// The descriptors that came along with a message, owned whatever the message is. `handles` has room for them.
+void detach(msghdr& message, std::vector<links::Descriptor>& handles) noexcept {
   for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
     if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
     const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (std::size_t i = 0; i < count && arrived.count < arrived.handles.size(); ++i) {
+    for (std::size_t i = 0; i < count; ++i) {
       int descriptor = -1;
       std::memcpy(&descriptor, CMSG_DATA(header) + i * sizeof descriptor, sizeof descriptor);
-      arrived.handles[arrived.count++] = links::Descriptor{descriptor};
+      handles.emplace_back(descriptor);
     }
   }
 }
@@ -78,20 +73,21 @@ Result<std::size_t> UnixStream::read(std::span<const std::span<std::byte>> rooms
   message.msg_iovlen = collect(rooms, parts);
   if (message.msg_iovlen == 0) return std::size_t{0};
   if (handles != nullptr) {
-    handles->reserve(handles->size() + kMaxHandles);  // before anything is taken that a failure would lose
+    handles->reserve(handles->size() + most_handles_ + 1);  // before anything is taken that a failure would lose
     message.msg_control = room.bytes.data();
-    message.msg_controllen = room.bytes.size();
+    message.msg_controllen = CMSG_LEN(most_handles_ * sizeof(int));  // without padding, in which another one would have room
   }  // else: without room for them the kernel closes those that came (unix(7), SCM_RIGHTS)
   const auto count = receive_now(socket_, message);
   if (!count || handles == nullptr) return count;
-  Arrived arrived;
-  detach(message, arrived);
-  if ((message.msg_flags & MSG_CTRUNC) != 0) {
-    // Either they were more than there was room for, or the kernel could not install them all in this process.
-    const bool full = arrived.count == kMaxHandles;
-    return Error{full ? Errc::protocol_error : Errc::limit_reached, Step::receive, full ? 0 : EMFILE, 0, 0};
-  }
-  for (auto& handle : std::span{arrived.handles}.first(arrived.count)) handles->push_back(std::move(handle));
+  const std::size_t before = handles->size();
+  detach(message, *handles);
+  if ((message.msg_flags & MSG_CTRUNC) == 0) return count;
+  // Either they were more than there was room for, or the kernel could not install them all in this process (recvmsg(2),
+  // MSG_CTRUNC; unix(7), SCM_RIGHTS): what is missing is lost, and so the others are of no use.
+  const bool were_too_many = handles->size() - before == most_handles_;
+  handles->resize(before);
+  if (were_too_many) return Error{Errc::protocol_error, Step::receive, 0, 0, 0};
+  handles->emplace_back();
   return count;
 }
 

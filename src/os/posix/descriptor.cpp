@@ -21,4 +21,11 @@ void Descriptor::reset() noexcept {
   ::close(static_cast<int>(native));
 }
 
+Descriptor::Native Descriptor::release() noexcept {
+  const Native native = std::exchange(native_, kNone);
+  if (native == kNone || generation_ != process_generation()) return kNone;
+  os::unregister_descriptor(static_cast<int>(native));
+  return native;
+}
+
 }  // namespace sluice::inline v0::links

@@ -80,7 +80,7 @@ Result<links::Offer> SharedRegion::offer() {
   links::Offer offer;
   const std::size_t size = memory().size();
   offer.numbers = {size, (size - links::kRegionHead) / 2};
-  auto object = duplicate(object_, Step::offer);
+  auto object = duplicate(object_.native(), Step::offer);
   if (!object) return object.error();
   offer.handles.reserve(kHandles);
   offer.handles.push_back(*std::move(object));
