@@ -72,7 +72,8 @@ class Handles : public Conformance {
                     std::uint64_t count) {
     for (std::uint64_t number = first; number < first + count; ++number) {
       const auto handles = make_handles(HandleCounts::of(counts), stream.seed, number);
-      ASSERT_OK(send_with(channel, stream.message(number), handles, soon()));
+      // A deadline that passes on a busy machine would leave a tail, and nobody here to move it: the watchdog looks after time.
+      ASSERT_OK(send_with(channel, stream.message(number), handles, Deadline::never()));
       for (const auto& handle : handles) EXPECT_GE(::fcntl(static_cast<int>(handle.native()), F_GETFD), 0) << "it stays ours";
     }
   }
@@ -90,7 +91,7 @@ INSTANTIATE_TEST_SUITE_P(Promise10, Handles, testing::ValuesIn(subjects()), labe
 
 // Larger than what any of these channels holds; less than 1 MiB where that would take seconds.
 constexpr std::size_t kLarge = (std::size_t{1} << 20) + 1;
-constexpr double kSeconds = 0.25;
+constexpr double kSeconds = 0.1;
 
 TEST_P(Handles, TravelBothWaysWithTheirMessages) {
   const std::uint64_t count = scaled(100, 20);
@@ -136,7 +137,7 @@ TEST_P(Handles, GoOnceWithAMessageThatIsAcceptedHalfWay) {
   EXPECT_CODE(send_with(pair.channel, large.message(1), handles, 20ms),
               Errc::timed_out);  // behind the first: nothing of it went
   const auto receiving = pair.peer->start("receive count=2 handles=3 size=" + std::to_string(large.sizes.fixed));
-  ASSERT_OK(send_with(pair.channel, large.message(1), handles, soon()));
+  ASSERT_OK(send_with(pair.channel, large.message(1), handles, Deadline::never()));
   EXPECT_DONE(pair.peer->finish(receiving));
   EXPECT_FAILED(pair.peer->call("receive deadline=now"), Errc::would_block);
 }
