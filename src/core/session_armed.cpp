@@ -104,8 +104,8 @@ Session::Found Session::look(bool is_writable) {
 Wants Session::wants_when_armed(bool move_out) {
   const bool is_over = incoming_end() && outgoing_end();
   const std::lock_guard lock(in_mutex_);
-  const bool has_room_ahead = ahead_.size() < kAheadMessages && ahead_bytes_ < kAheadBytes;
-  return {.incoming = has_room_ahead && !is_over, .room = move_out || wants(armed_for_, Want::room)};
+  const bool listens = !is_over && has_room_ahead_locked(kAheadMessages, kAheadBytes);
+  return {.incoming = listens, .room = move_out || wants(armed_for_, Want::room)};
 }
 
 }  // namespace sluice::inline v0::core

@@ -76,6 +76,26 @@ TEST_F(SessionHandles, BeyondWhatMayBeOnTheirWayAreALimitAndNothingIsSent) {
   EXPECT_EQ(child.wait(), 0);
 }
 
+// It reads ahead as many as it may; what lies behind them must not make its waitable readable for ever.
+TEST_F(SessionHandles, ALoopThatWantsOnlyRoomIsNotKeptAwakeByThoseNobodyReceives) {
+  auto ends = connect_ends();
+  std::vector<Handle> handles;
+  for (int i = 0; i < 16; ++i) handles.emplace_back(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0));
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(send_with(ends.first, "not wanted", handles));
+  const std::vector<std::byte> block(4096);
+  while (ends.second.send(block, Deadline::now())) {
+  }
+  bool is_quiet = false;
+  for (int round = 0; round < 100 && !is_quiet; ++round) {
+    const auto ready = ends.second.arm(Want::room);
+    ASSERT_TRUE(ready);
+    ASSERT_EQ(*ready, Readiness::armed);
+    pollfd look{static_cast<int>(ends.second.waitable().value().native), POLLIN, 0};
+    is_quiet = ::poll(&look, 1, 0) == 0;
+  }
+  EXPECT_TRUE(is_quiet);
+}
+
 TEST_F(SessionHandles, ThatWereReceivedAreAForkedChildsTooAndOthersAreNot) {
   auto ends = connect_ends();
   int received[2];
