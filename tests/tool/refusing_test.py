@@ -160,8 +160,10 @@ class Refusing(ToolTest):
                 self.assertIn(self.endpoint, sent[2])
 
     def test_a_full_disk_is_told_to_the_sender(self):
-        receiving = self.receive("--into", self.into, preexec_fn=limit_file_size)
-        sent = self.run_sluice("send", self.endpoint, self.file("large", os.urandom(3_000_000)), self.file("small", b"fits"))
+        # A shared region is a file as well, and has to fit.
+        endpoint = self.endpoint + "?capacity=64K"
+        receiving = self.receive("--into", self.into, endpoint=endpoint, preexec_fn=limit_file_size)
+        sent = self.run_sluice("send", endpoint, self.file("large", os.urandom(3_000_000)), self.file("small", b"fits"))
         self.assert_status(sent, FAILED)
         self.assert_status(receiving.end(), FAILED)
         self.assertIn("File too large", sent[2])
