@@ -123,7 +123,7 @@ TEST_P(Deadlines, ThatPassHalfWayThroughABigMessageLeaveATailThatAnyCallFinishes
     SCOPED_TRACE(finisher.name);
     auto pair = meet();
     // However slow this build is: more than the channel holds.
-    const std::size_t size = std::max(wanted, 2 * pair.channel.traits().capacity);
+    const std::size_t size = std::max({wanted, 2 * traits().capacity, 2 * pair.channel.traits().capacity});
     const Stream big = stream({size});
     ASSERT_OK(big.send(pair.channel, 0, kShort));                                 // accepted: a first byte went out
     ASSERT_CODE(stream({10}, 9).send(pair.channel, 0, kShort), Errc::timed_out);  // the tail is in the way
