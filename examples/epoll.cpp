@@ -45,7 +45,7 @@ int serve(const std::string& endpoint) {
   const int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
   const itimerspec every_millisecond{.it_interval = {.tv_sec = 0, .tv_nsec = 1'000'000},
                                      .it_value = {.tv_sec = 0, .tv_nsec = 1}};
-  timerfd_settime(timer, 0, &every_millisecond, nullptr);
+  if (timerfd_settime(timer, 0, &every_millisecond, nullptr) != 0) return 1;
   watch(loop, timer);
   watch(loop, static_cast<int>(channel.waitable().value().native));
   int messages = 0;

@@ -93,6 +93,7 @@ int be_clients(const std::string& endpoint, int count) {
   sluice::Options patient;
   patient.wait_for_listener = true;
   std::vector<sluice::Channel> channels;
+  channels.reserve(static_cast<std::size_t>(count));
   for (int client = 0; client < count; ++client) channels.push_back(sluice::connect(endpoint, 10s, patient).value());
   for (const std::string text : {"one", "two", "three"}) {
     for (auto& channel : channels) channel.send(sluice::as_bytes(text), 10s).value();

@@ -199,8 +199,8 @@ Result<std::size_t> WaitSetCore::look_at_queued(std::span<Event> events) {
   std::size_t count = 0;
   for (std::size_t turns = queue_.size(); turns > 0 && count < events.size(); --turns) {
     const std::uint64_t id = queue_.front();
-    Member& member = members_.at(id);
-    const auto event = look(member);  // where memory is refused it stays the first
+    Member& member = members_.find(id)->second;  // every turn is a member's
+    const auto event = look(member);             // where memory is refused it stays the first
     rest(member);
     if (!event || has_anything(*event)) queue(id);
     if (!event) return count != 0 ? Result<std::size_t>{count} : event.error();
@@ -228,7 +228,7 @@ Result<Event> WaitSetCore::look(Member& member) {
     event.ended = found->ended;
     return event;
   }
-  auto& listener = *std::get<ListenerCore*>(member.what);
+  auto& listener = **std::get_if<ListenerCore*>(&member.what);
   const auto ready = listener.arm();
   if (!ready) return ready.error();
   event.ended = listener.is_closed();
