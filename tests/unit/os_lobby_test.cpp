@@ -209,8 +209,8 @@ INSTANTIATE_TEST_SUITE_P(All, OsPrivateLink, testing::Values("mq", "shm"),
 class OsQueues : public OsTest {
  protected:
   void SetUp() override {
+    ASSERT_EQ(::getrlimit(RLIMIT_MSGQUEUE, &limit_), 0);  // first: TearDown() comes after a skip, too
     if (mechanism_ == nullptr) GTEST_SKIP() << "mq is not built in";
-    ASSERT_EQ(::getrlimit(RLIMIT_MSGQUEUE, &limit_), 0);
     acceptor_ = mechanism_->listen(place("queue")).value();
     dialing_ = mechanism_->dial(place("queue")).value()->connect().value();
     listening_ = acceptor_->accept().value();
