@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "links/mechanism.hpp"
+#include "unit/connected_ends.hpp"
 #include "unit/os_support.hpp"
 
 namespace sluice::inline v0::test {
@@ -18,12 +19,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kPatience = 10s;
-
-struct Ends {
-  Channel first;
-  Channel second;
-};
+using sluice_test::Ends;
+using sluice_test::kPatience;
 
 class SessionHandles : public OsTest {
  protected:
@@ -31,15 +28,7 @@ class SessionHandles : public OsTest {
     if (links::find_mechanism("unix") == nullptr) GTEST_SKIP() << "unix is not built in";
   }
 
-  Ends connect_ends() const {
-    const std::string endpoint = "unix:" + path("meet");
-    auto listener = listen(endpoint).value();
-    std::optional<Channel> first;
-    std::thread connecting([&] { first.emplace(connect(endpoint, kPatience).value()); });
-    auto second = listener.accept(kPatience);
-    connecting.join();
-    return Ends{*std::move(first), std::move(second).value()};
-  }
+  Ends connect_ends() const { return sluice_test::connect_ends_at("unix:" + path("meet")); }
 };
 
 Result<void> send_with(Channel& channel, std::string_view text, std::span<const Handle> handles) {

@@ -4,9 +4,7 @@
 #include <time.h>
 
 #include <atomic>
-#include <cctype>
 #include <chrono>
-#include <optional>
 #include <sluice/sluice.hpp>
 #include <string>
 #include <thread>
@@ -14,6 +12,7 @@
 
 #include "links/mechanism.hpp"
 #include "support/sanitizers.hpp"
+#include "unit/connected_ends.hpp"
 
 namespace {
 
@@ -21,31 +20,10 @@ using namespace std::chrono_literals;
 using sluice::Channel;
 using sluice::Deadline;
 using sluice::Errc;
+using sluice_test::connect_ends;
+using sluice_test::kPatience;
 
-constexpr auto kPatience = 10s;  // for an event that comes at once
-
-struct Ends {
-  Channel first;
-  Channel second;
-};
-
-Ends connect_ends(const std::string& options) {
-  static std::atomic<int> number{0};
-  const std::string endpoint = "inproc:session-" + std::to_string(number++) + options;
-  auto listener = sluice::listen(endpoint).value();
-  std::optional<Channel> first;
-  std::thread connecting([&] { first.emplace(sluice::connect(endpoint, kPatience).value()); });
-  auto second = listener.accept(kPatience);
-  connecting.join();
-  return Ends{*std::move(first), std::move(second).value()};
-}
-
-class Session : public testing::TestWithParam<const char*> {
- protected:
-  void SetUp() override {
-    if (sluice::links::find_mechanism("inproc") == nullptr) GTEST_SKIP() << "inproc is not built in";
-  }
-};
+class Session : public sluice_test::OverShapes {};
 
 TEST_P(Session, OneThatOnlySendsHearsThatItsPeerCloses) {
   auto ends = connect_ends(GetParam());
@@ -204,15 +182,7 @@ TEST_P(Session, NoEndIsToldBeforeTheMessagesInFrontOfIt) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, Session,
-                         testing::Values("?link=region", "?link=stream", "?link=packets", "?link=stream&chop=1",
-                                         "?link=packets&packet=512&depth=2", "?link=packets&deliver=foreign"),
-                         [](const auto& tested) {
-                           std::string name;
-                           for (const char c : std::string{tested.param})
-                             name += std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(Shapes, Session, sluice_test::every_shape(), sluice_test::name_of_shape);
 
 // The goodbye of a peer that has gone lies behind more than one look at the link brings, which reads a byte at a time.
 TEST(SessionStream, CloseFindsTheGoodbyeOfAPeerThatHasGone) {

@@ -1,0 +1,61 @@
+// Both ends of a channel in this process, for unit tests of what stands above the links.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cctype>
+#include <chrono>
+#include <optional>
+#include <sluice/sluice.hpp>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "links/mechanism.hpp"
+
+namespace sluice_test {
+
+inline constexpr std::chrono::seconds kPatience{10};  // for an event that comes at once
+
+struct Ends {
+  sluice::Channel first;  // that connected
+  sluice::Channel second;
+};
+
+inline Ends connect_ends_at(const std::string& endpoint) {
+  auto listener = sluice::listen(endpoint).value();
+  std::optional<sluice::Channel> first;
+  std::thread connecting([&] { first.emplace(sluice::connect(endpoint, kPatience).value()); });
+  auto second = listener.accept(kPatience);
+  connecting.join();
+  return Ends{*std::move(first), std::move(second).value()};
+}
+
+// An endpoint of its own over inproc, with these options ("?link=stream").
+inline std::string fresh_endpoint(const std::string& options) {
+  static std::atomic<int> number{0};
+  return "inproc:ends-" + std::to_string(number++) + options;
+}
+inline Ends connect_ends(const std::string& options) { return connect_ends_at(fresh_endpoint(options)); }
+
+// Tests over inproc, for each of kShapes: the options behind the endpoint.
+class OverShapes : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    if (sluice::links::find_mechanism("inproc") == nullptr) GTEST_SKIP() << "inproc is not built in";
+  }
+};
+
+inline auto every_shape() {
+  return testing::Values("?link=region", "?link=stream", "?link=packets", "?link=stream&chop=1",
+                         "?link=packets&packet=512&depth=2", "?link=packets&deliver=foreign");
+}
+
+inline std::string name_of_shape(const testing::TestParamInfo<const char*>& tested) {
+  std::string name;
+  for (const char c : std::string{tested.param}) name += std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
+  return name;
+}
+
+}  // namespace sluice_test
