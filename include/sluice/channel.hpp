@@ -136,7 +136,8 @@ class [[nodiscard]] SLUICE_API Channel final {
   // moves the rest of accepted messages, and reads a message ahead to see that there is one. One thread at a time; others may
   // send and receive meanwhile.
   // Errors: misuse; limit_reached (the first arm() needs two descriptors, on Linux); out_of_memory. An end is `ready`; where no
-  // message is wanted and 64 of them or 1 MiB lie unread, only that of the peer's process.
+  // message is wanted and 64 of them, 64 handles or 1 MiB lie unread, only that of the peer's process or connection (over tcp
+  // it is known once what was sent before it fits into the system's buffers).
   Result<Readiness> arm(Want want);
   // What an event loop waits for, for reading: one descriptor for the channel's life, and the channel's own. Made when it is
   // first asked for. Errors as arm(), and closed: at this end, before it was ever asked for. Linux: an epoll(7) descriptor.

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "links/mechanism.hpp"
+#include "os/connection_tether.hpp"
 #include "os/identity.hpp"
 #include "os/socket_calls.hpp"
 #include "os/socket_owner.hpp"
@@ -124,7 +125,9 @@ Result<links::Meeting> meet(links::Descriptor socket, Allow allow, seconds keepa
   if (const auto prepared = os::prepare_connected(socket, keepalive); !prepared && meeting.vouched) {
     meeting.vouched = prepared.error();
   }
-  meeting.tether = std::make_unique<links::NoTether>();
+  auto tether = os::tether_to_connection(socket);
+  if (!tether) return tether.error();
+  meeting.tether = *std::move(tether);
   meeting.link = std::unique_ptr<links::StreamLink>(std::make_unique<os::SocketStream>(std::move(socket)));
   return meeting;
 }

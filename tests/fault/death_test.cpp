@@ -65,6 +65,26 @@ TEST_P(KilledPeer, WhileAnEventLoopWaits) {
   }
 }
 
+// A loop that wants no message reads ahead what it can, and is told of a death behind more than that.
+TEST_P(KilledPeer, BehindMoreMessagesThanALoopReadsAhead) {
+  if (answered()) return;
+  auto pair = meet();
+  auto set = sluice::WaitSet::create().value();
+  ASSERT_OK(set.add(pair.channel, 5, sluice::Want::nothing));
+  std::array<sluice::Event, 2> events;
+  // More than the 64 that are read ahead, where they fit; not as many as fill a TCP connection, whose end would be behind them.
+  const std::uint64_t sent = pair.peer->call("send size=1000 count=100 deadline=50").number("sent");
+  EXPECT_CODE(set.wait(events, 10ms), Errc::timed_out);
+  note("messages_in_flight", sent);
+  pair.peer->kill();
+  const auto waited = set.wait(events, soon());
+  ASSERT_OK(waited);
+  ASSERT_EQ(*waited, 1U);
+  EXPECT_TRUE(events[0].ended);
+  expect_sent_then_death(pair, stream({1000}), sent, 0);
+  meet_again(PeerDoes::connect);
+}
+
 TEST_P(KilledPeer, WithMessagesInFlight) {
   for (const auto what : {PeerDoes::connect, PeerDoes::listen}) {
     if (answered()) return;

@@ -75,9 +75,27 @@ TEST_F(OsTcpMeeting, BothSidesLearnWhoTheOtherIsOnceItIsAccepted) {
       EXPECT_EQ(again->user_id, ::geteuid());
       EXPECT_EQ(option_of(*side, IPPROTO_TCP, TCP_NODELAY), 1);
       EXPECT_EQ(option_of(*side, SOL_SOCKET, SO_KEEPALIVE), 0);
-      EXPECT_TRUE(side->tether->waitables().empty());
+      EXPECT_FALSE(side->tether->is_severed());
     }
   }
+}
+
+// Nobody has to read what lies in front of the end.
+TEST_F(OsTcpMeeting, TheConnectionsEndIsToldBehindUnreadBytes) {
+  const auto acceptor = tcp_->listen(place("127.0.0.1:0"));
+  ASSERT_TRUE(acceptor);
+  auto dialed = connect((*acceptor)->where());
+  const auto accepted = accept(**acceptor);
+  ASSERT_TRUE(dialed && accepted);
+  auto& link = std::get<std::unique_ptr<links::StreamLink>>(dialed->link);
+  const auto bytes = as_bytes("unread");
+  ASSERT_TRUE(link->write({&bytes, 1}));
+  EXPECT_FALSE(accepted->tether->is_severed());
+  link.reset();
+  ASSERT_EQ(accepted->tether->waitables().size(), 1U);
+  pollfd waiting{static_cast<int>(accepted->tether->waitables()[0].native), POLLIN, 0};
+  EXPECT_EQ(::poll(&waiting, 1, kPatience), 1);
+  EXPECT_TRUE(accepted->tether->is_severed());
 }
 
 TEST_F(OsTcpMeeting, WhoHasGoneIsNotVouchedForAnyMore) {

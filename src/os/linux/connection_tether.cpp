@@ -1,0 +1,46 @@
+// The connection's tether over an epoll set of its own, which holds the socket for nothing but EPOLLRDHUP (epoll_ctl(2): the
+// peer has closed its writing half; EPOLLHUP and EPOLLERR come along). A socket with unread bytes is readable anyway: this set
+// becomes so by the end alone (epoll(7), "Q&A").
+#include "os/connection_tether.hpp"
+
+#include <poll.h>
+#include <sys/epoll.h>
+
+#include <array>
+#include <cerrno>
+
+#include "os/failure.hpp"
+
+namespace sluice::inline v0::os {
+namespace {
+
+class ConnectionTether final : public links::Tether {
+ public:
+  explicit ConnectionTether(links::Descriptor set) noexcept : set_(std::move(set)), waitables_{{{set_.native()}}} {}
+
+  [[nodiscard]] std::span<const links::Waitable> waitables() const override { return waitables_; }
+
+  [[nodiscard]] bool is_severed() const override {
+    pollfd set{.fd = static_cast<int>(set_.native()), .events = POLLIN, .revents = 0};
+    return ::poll(&set, 1, 0) > 0;
+  }
+
+ private:
+  links::Descriptor set_;
+  std::array<links::Waitable, 1> waitables_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<links::Tether>> tether_to_connection(const links::Descriptor& socket) {
+  links::Descriptor set{::epoll_create1(EPOLL_CLOEXEC)};
+  if (!set) return failure(errno, Step::identify_peer);
+  epoll_event event{};
+  event.events = EPOLLRDHUP;
+  if (::epoll_ctl(static_cast<int>(set.native()), EPOLL_CTL_ADD, static_cast<int>(socket.native()), &event) != 0) {
+    return failure(errno, Step::identify_peer);
+  }
+  return std::unique_ptr<links::Tether>(std::make_unique<ConnectionTether>(std::move(set)));
+}
+
+}  // namespace sluice::inline v0::os
