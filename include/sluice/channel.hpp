@@ -12,6 +12,7 @@
 
 #include <sluice/deadline.hpp>
 #include <sluice/export.hpp>
+#include <sluice/loan.hpp>
 #include <sluice/mechanisms.hpp>
 #include <sluice/message.hpp>
 #include <sluice/options.hpp>
@@ -48,9 +49,11 @@ struct Statistics {
 
 // One end of a channel: messages both ways, each whole, in order, exactly once.
 //
-// Threads: one thread may send (send, flush, finish, advance) while another receives (receive, receive_into) and a third arms
-// (arm, waitable); close(), interrupt(), ended(), traits(), peer() and statistics() may be called from any thread. Two threads
-// that send, or two that receive, at the same time are misuse; only advance() then does nothing. Moving and destroying a
+// Threads: one thread may send (send, send_many, loan, flush, finish, advance) while another receives (receive, receive_into,
+// receive_many) and a third arms (arm, waitable); close(), interrupt(), ended(), traits(), peer() and statistics() may be
+// called from any thread. Two threads that send, or two that receive, at the same time are misuse; only advance() then does
+// nothing. With Senders::many several may send, loan included: they take turns, and a loan holds the turn from loan() to
+// commit() or its end; limit for that wait is each call's deadline (commit has none and needs none). Moving and destroying a
 // channel must not overlap any other call.
 //
 // A channel belongs to the process that made it: in a forked child every call that can fail answers misuse, and the destructor
@@ -95,6 +98,14 @@ class [[nodiscard]] SLUICE_API Channel final {
   // received yet (Linux: ETOOMANYREFS, as many as RLIMIT_NOFILE; unix(7)). After any of them nothing was sent, and the channel
   // goes on.
   Result<void> send(const Outgoing& message, Deadline deadline = Deadline::never());
+  // Sends several messages, in order: how many were accepted, at least one unless `messages` is empty. Waits for room for the
+  // first one only, and takes as many of the others as there is room for: one call, and on shared memory one announcement, for
+  // all of them. Errors: those of send(), told of the first one; if another can't be sent, the call ends before it.
+  Result<std::size_t> send_many(std::span<const Outgoing> messages, Deadline deadline = Deadline::never());
+
+  // Room for a message of `size` bytes to be written in place (Loan). Waits for room until the deadline, and reserves it.
+  // Errors: too_large; misuse, also after finish() and while another loan is out; and those of every call.
+  Result<Loan> loan(std::size_t size, Deadline deadline = Deadline::never());
 
   // The next message, which the caller owns. closed: the peer said goodbye or finished, and everything it sent has been
   // received. peer_died: the same after a death. held: nothing is there and nothing will come, for received messages that are
@@ -104,6 +115,9 @@ class [[nodiscard]] SLUICE_API Channel final {
   // Receives into the caller's memory, which is borrowed for the call. too_large (Error::first: its size, second: that of the
   // room): the message doesn't fit and is still there. Else as receive(), held included.
   Result<Received> receive_into(std::span<std::byte> room, Deadline deadline = Deadline::never());
+  // Receives up to messages.size() messages (not 0: misuse) into `messages`, in order, releasing what was in it: how many.
+  // Waits for the first one only, and takes of the others what is there. Errors as receive(), told when there is not even one.
+  Result<std::size_t> receive_many(std::span<Message> messages, Deadline deadline = Deadline::never());
 
   // Returns when the peer has received everything that was sent. The peer answers from its own calls on the channel: a peer
   // that makes none lets this wait until the deadline. May follow finish(). Errors: those of every call; what was accepted
@@ -221,5 +235,31 @@ SLUICE_API Result<Listener> listen(std::string_view endpoint, const Options& opt
 //   invalid_endpoint, misuse, not_supported, out_of_memory  as listen()
 SLUICE_API Result<Channel> connect(std::string_view endpoint, Deadline deadline = Deadline::never(),
                                    const Options& options = {});
+
+// As connect(), but returns at once: what is left of connecting moves with the calls on the channel, as they wait, try
+// (Deadline::now()) or arm. For event loops: arm(), and waitable() tells when to go on. Until it is connected, send, receive
+// and the others answer would_block or wait; peer() is empty, and traits() are those that the mechanism promises. How it
+// failed, if it does, each call says from then on with an error of connect(), and so does ended(). Errors of this call itself:
+// those that are known without asking the other side: invalid_endpoint, misuse, not_supported, limit_reached, out_of_memory.
+SLUICE_API Result<Channel> connect_later(std::string_view endpoint, const Options& options = {});
+
+// Both ends of a channel, in one process: for threads of it, and for tests. `endpoint` is the mechanism and its options alone
+// ("pipe:", "unix:"), or names a place. Any mechanism. Errors as listen() and connect().
+struct Pair {
+  Channel first;
+  Channel second;
+};
+SLUICE_API Result<Pair> pair(std::string_view endpoint, const Options& options = {});
+
+// A channel over what is connected already: a socket that systemd or another launcher handed over, one of socketpair(2), an
+// accepted connection. `endpoint` says the mechanism and its options ("unix:?framing=line"). Whoever is at the other end
+// adopts, too, or speaks the framing. With Sluice's own framing the hello is exchanged, until the deadline. The handle is the
+// channel's, whatever this call returns. Errors as connect(), and misuse: the handle is of another kind than the mechanism's,
+// or not connected.
+SLUICE_API Result<Channel> adopt(Handle connected, std::string_view endpoint, Deadline deadline = Deadline::never(),
+                                 const Options& options = {});
+// A listener over a socket that listens already (socket activation, sd_listen_fds(3)). The name stays whoever's made it.
+// Errors as listen(), and misuse: it doesn't listen.
+SLUICE_API Result<Listener> adopt_listener(Handle listening, std::string_view endpoint, const Options& options = {});
 
 }  // namespace sluice::inline v0

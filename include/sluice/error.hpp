@@ -63,6 +63,12 @@ enum class Step : std::uint8_t {
   find_host,
   take_port,
   attach,  // handles to a message
+  loan,
+  commit,
+  spawn,
+  inherit,
+  adopt,
+  make_pipes,
 };
 
 // One failure. Trivially copyable; compare codes as enum values.

@@ -1,9 +1,12 @@
 // Options of listen() and connect(). What stands in the endpoint's text as well is misuse.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <string_view>
 
 namespace sluice::inline v0 {
 
@@ -12,6 +15,12 @@ enum class Allow : std::uint8_t {
   same_user,  // only processes of this process's user; where the system can't tell who is there (beyond the loopback of a
               // network mechanism), listen and connect answer access_denied
   anyone,     // whoever can reach the endpoint; mechanisms that meet in the lobby answer not_supported
+};
+
+// How many threads may send at the same time on one end.
+enum class Senders : std::uint8_t {
+  one,   // a second one at the same time is misuse
+  many,  // they take turns, each waiting for its turn until its own deadline; in one process, on one end
 };
 
 struct Options {
@@ -26,6 +35,19 @@ struct Options {
   std::optional<Allow> allow;
   // connect() waits until its deadline for a listener to appear, instead of answering not_found at once.
   bool wait_for_listener{false};
+  // Received messages always lie in memory of their own, which the peer can't write while they are judged (Message::shared() is
+  // false): one copy more where they would be views of shared memory.
+  bool untrusted{false};
+  // How many threads may send at a time; default one. In the text: senders=many.
+  std::optional<Senders> senders;
+  // How long a call that has to wait tries again and again before it sleeps, at most; 0: it sleeps at once. Default: a short
+  // time that adapts to what it brings, in mechanisms of the shape region only. Never with a single processor. In the text:
+  // spin=50, in microseconds.
+  std::optional<std::chrono::microseconds> spin;
+  // Is called with one line of text, without its end, for each event of a channel or listener: connected, fell back, refused,
+  // died … On the thread that made the call, perhaps under a lock of the library: it must not call back, and should not wait.
+  // Besides, the environment variable SLUICE_TRACE=stderr, or a file's path (which is appended to), traces every channel.
+  std::function<void(std::string_view line)> trace;
 };
 
 }  // namespace sluice::inline v0

@@ -6,9 +6,11 @@
 #include <sluice/error.hpp>
 #include <sluice/export.hpp>
 #include <sluice/handle.hpp>
+#include <sluice/loan.hpp>
 #include <sluice/mechanisms.hpp>
 #include <sluice/message.hpp>
 #include <sluice/options.hpp>
+#include <sluice/process.hpp>
 #include <sluice/result.hpp>
 #include <sluice/version.hpp>
 #include <sluice/wait_set.hpp>
