@@ -53,8 +53,7 @@ struct Statistics {
 // receive_many) and a third arms (arm, waitable); close(), interrupt(), ended(), traits(), peer() and statistics() may be
 // called from any thread. Two threads that send, or two that receive, at the same time are misuse; only advance() then does
 // nothing. With Senders::many several may send, loan included: they take turns, and a loan holds the turn from loan() to
-// commit() or its end; limit for that wait is each call's deadline (commit has none and needs none). Moving and destroying a
-// channel must not overlap any other call.
+// commit() or its end. Moving and destroying a channel must not overlap any other call.
 //
 // A channel belongs to the process that made it: in a forked child every call that can fail answers misuse, and the destructor
 // disturbs nobody. On a channel that was moved from they answer misuse, too.
