@@ -2,6 +2,7 @@
 // who doesn't read what it is sent.
 //   server ENDPOINT... -- CLIENTS     ends when that many clients have come and gone
 //   server client ENDPOINT COUNT      that many clients, each with a few messages
+//   server deaf ENDPOINT              a client that sends and never reads, until it is disconnected
 #include <array>
 #include <chrono>
 #include <deque>
@@ -107,13 +108,29 @@ int be_clients(const std::string& endpoint, int count) {
   return 0;
 }
 
+int be_deaf(const std::string& endpoint) {
+  sluice::Options patient;
+  patient.wait_for_listener = true;
+  auto channel = sluice::connect(endpoint, 10s, patient).value();
+  const std::string text(1000, 'x');
+  constexpr int kFarTooMany = 1'000'000;
+  for (int i = 0; i < kFarTooMany; ++i) {
+    const auto sent = channel.send(sluice::as_bytes(text), 10s);
+    if (sent) continue;
+    std::cout << "a deaf client was disconnected: " << sluice::name(sent.error().code) << '\n';
+    return sent.error().code == sluice::Errc::timed_out ? 1 : 0;
+  }
+  return 1;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   const std::vector<std::string> words(argv + 1, argv + argc);
   if (words.size() == 3 && words[0] == "client") return be_clients(words[1], std::stoi(words[2]));
+  if (words.size() == 2 && words[0] == "deaf") return be_deaf(words[1]);
   if (words.size() < 3 || words[words.size() - 2] != "--") {
-    std::cerr << "server ENDPOINT... -- CLIENTS | server client ENDPOINT COUNT\n";
+    std::cerr << "server ENDPOINT... -- CLIENTS | server client ENDPOINT COUNT | server deaf ENDPOINT\n";
     return 2;
   }
   Server{{words.begin(), words.end() - 2}}.serve(std::stoi(words.back()));

@@ -115,13 +115,15 @@ Result<void> Session::move_locked() {
 
 Result<void> Session::move_control_locked() {
   if (auto moved = records_->move_rest(); !moved) return moved;
-  if (ask_) {
+  // Behind our goodbye the peer may be gone: it needs the answer to its own, and no other word.
+  if (ask_ && !goodbye_put_) {
     if (auto put = put_control_locked(Word::ask, *ask_); !put) return put;
     ask_.reset();
   }
   for (const auto& [due, word] : {std::pair{&answer_due_, Word::taken}, std::pair{&goodbye_seen_due_, Word::goodbye_seen}}) {
     // seq_cst: taken back before what it tells is read, so that what becomes due meanwhile is told once more
     if (!due->exchange(false, std::memory_order_seq_cst)) continue;
+    if (word == Word::taken && goodbye_put_) continue;
     if (auto put = put_control_locked(word, taken_.load(std::memory_order_acquire)); !put) {
       due->store(true, std::memory_order_seq_cst);
       return put;
