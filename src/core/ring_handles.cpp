@@ -1,6 +1,5 @@
 #include "core/ring_handles.hpp"
 
-#include <algorithm>
 #include <utility>
 
 #include "core/record.hpp"

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -183,6 +184,48 @@ TEST_P(HostileListener, OffersThatAreNone) {
   note("offers", static_cast<std::uint64_t>(offers));
   const Reply leaked = victim.call("leaked-descriptors");
   EXPECT_EQ(leaked.number("count"), 0U) << leaked;
+}
+
+// Of a region that nobody may cut under its mapping (its traits say that nobody can): everything is right but the seals. With
+// them it is taken, which shows that nothing else is wrong.
+TEST_P(HostileListener, MemoryThatCanBeCutIsNoOffer) {
+  if (answered()) return;
+  const auto promised = traits();
+  // Others have names of their own for what they offer.
+  if (subject().shape() != sluice::Shape::region || promised.truncatable || !promised.handles) return answer_not_supported();
+  constexpr std::uint64_t kCapacity = 65'536;
+  constexpr std::uint64_t kSize = 65'536 + 2 * kCapacity;
+  auto& victim = start_peer();
+  const std::string door = place();
+  for (const int seals : {0, F_SEAL_GROW, F_SEAL_SHRINK, F_SEAL_GROW | F_SEAL_SHRINK}) {
+    SCOPED_TRACE(seals);
+    RawListener listener(door);
+    const auto connecting = victim.start("connect deadline=5000");
+    auto socket = listener.accept();
+    ASSERT_TRUE(socket);
+    greet(*socket);
+    Files files;
+    files.add(memfd_create("offered", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    ASSERT_EQ(ftruncate(files[0], kSize), 0);
+    const auto head = Wire{}.text("SLUICERG").u32(0).u32(65'536).u64(kCapacity);
+    ASSERT_EQ(pwrite(files[0], head.bytes().data(), head.bytes().size(), 0), static_cast<ssize_t>(head.bytes().size()));
+    ASSERT_EQ(fcntl(files[0], F_ADD_SEALS, seals), 0);
+    std::array<int, 2> bell{};
+    ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, bell.data()), 0);
+    files.add(bell[0]);
+    Files ours;
+    ours.add(bell[1]);
+    ASSERT_TRUE(socket->send(offer_of({kSize, kCapacity}, 2), files));
+    const Reply connected = victim.finish(connecting);
+    if (seals == (F_SEAL_GROW | F_SEAL_SHRINK)) {
+      EXPECT_DONE(connected);
+      EXPECT_EQ(connected.text("shape"), "region");
+      EXPECT_DONE(victim.call("destroy"));
+    } else {
+      EXPECT_FAILED(connected, Errc::protocol_error);
+    }
+  }
+  EXPECT_EQ(victim.call("leaked-descriptors").number("count"), 0U);
 }
 
 }  // namespace
