@@ -186,13 +186,22 @@ TEST_P(HostileListener, OffersThatAreNone) {
   EXPECT_EQ(leaked.number("count"), 0U) << leaked;
 }
 
-// Of a region that nobody may cut under its mapping (its traits say that nobody can): everything is right but the seals. With
-// them it is taken, which shows that nothing else is wrong.
-TEST_P(HostileListener, MemoryThatCanBeCutIsNoOffer) {
-  if (answered()) return;
-  const auto promised = traits();
-  // Others have names of their own for what they offer.
-  if (subject().shape() != sluice::Shape::region || promised.truncatable || !promised.handles) return answer_not_supported();
+// Regions of memory without a name, which nobody can cut under its mapping.
+std::vector<Subject> sealed_regions() {
+  auto all = strangers_with(sluice::Shape::region);
+  std::erase_if(all, [](const Subject& subject) {
+    const auto traits = row_of(subject).traits;
+    return traits.truncatable || !traits.handles;
+  });
+  return all;
+}
+
+class HostileMemory : public HostileListener {};
+INSTANTIATE_TEST_SUITE_P(Promise7, HostileMemory, testing::ValuesIn(sealed_regions()), label_of);
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(HostileMemory);
+
+// Everything is right but the seals. With them it is taken, which shows that nothing else is wrong.
+TEST_P(HostileMemory, ThatCanBeCutIsNoOffer) {
   constexpr std::uint64_t kCapacity = 65'536;
   constexpr std::uint64_t kSize = 65'536 + 2 * kCapacity;
   auto& victim = start_peer();
