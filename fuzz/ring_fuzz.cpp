@@ -1,9 +1,13 @@
-// A hostile peer in shared memory: between our own calls, whatever it likes is written anywhere into the region. We neither
-// leave the region nor take a message beyond the limit, and no call goes on for ever.
+// A hostile peer in shared memory: between our own calls, whatever it likes is written anywhere into the region, and said on
+// the connection that carries handles. We neither leave the region nor take a message beyond the limit, and no call goes on for
+// ever.
+#include <unistd.h>
+
 #include <algorithm>
 #include <memory>
 #include <vector>
 
+#include "core/ring_handles.hpp"
 #include "core/ring_layout.hpp"
 #include "core/ring_reader.hpp"
 #include "core/ring_writer.hpp"
@@ -15,18 +19,29 @@ using namespace sluice::core;
 using sluice_fuzz::Input;
 using sluice_fuzz::require;
 using sluice_test::FakeRegion;
+using sluice_test::FakeStream;
+using sluice_test::StreamWire;
 
 namespace {
 
 constexpr std::size_t kMaxMessage = 100'000;
+constexpr std::size_t kMaxHandles = 4;
 constexpr std::size_t kMostHeld = 8;
 constexpr int kMostSteps = 200;
 
-enum class Move : std::uint8_t { write_header, write_bytes, write_line, take, let_go, put, put_control, count };
+enum class Move : std::uint8_t { write_header, write_bytes, write_line, take, let_go, put, put_control, say, count };
 
 class Play {
  public:
   explicit Play(Input input) : input_(input) { std::ranges::fill(*memory_, std::byte{0}); }
+
+  ~Play() {
+    // What was not read the system would close with the connection.
+    for (const auto& rest : std::span{wire_->incoming_handles}.subspan(wire_->handles_taken))
+      for (const auto native : rest.natives) ::close(static_cast<int>(native));
+  }
+  Play(const Play&) = delete;
+  Play& operator=(const Play&) = delete;
 
   void run() {
     for (int step = 0; step < kMostSteps && !input_.empty(); ++step) {
@@ -51,6 +66,9 @@ class Play {
         case Move::put:
           put();
           break;
+        case Move::say:
+          say();
+          break;
         default:
           (void)writer_.put_control({.word = Word::taken}, reader_.released_units());
           break;
@@ -62,6 +80,13 @@ class Play {
   void write(std::size_t at, std::size_t count) {
     const auto bytes = input_.take_bytes(std::min(count, memory_->size() - at));
     std::ranges::copy(bytes, memory_->begin() + static_cast<std::ptrdiff_t>(at));
+  }
+  // A packet of handles, mostly: with one handle, as its first byte says.
+  void say() {
+    const auto bytes = input_.take_bytes(input_.take<std::uint8_t>() % 12U);
+    if (!bytes.empty() && (std::to_integer<unsigned>(bytes[0]) & 0x80U) != 0)
+      wire_->incoming_handles.push_back({wire_->incoming.size(), {::dup(STDERR_FILENO)}});
+    wire_->incoming.insert(wire_->incoming.end(), bytes.begin(), bytes.end());
   }
   void take() {
     auto incoming = reader_.take();
@@ -106,7 +131,9 @@ class Play {
 
   FakeRegion::Memory memory_ = region_memory();
   std::shared_ptr<FakeRegion> region_ = std::make_shared<FakeRegion>(memory_, true);
-  RingReader reader_{region_, 0, kMaxMessage};
+  std::shared_ptr<StreamWire> wire_ = std::make_shared<StreamWire>();
+  RingHandles handles_{std::make_unique<FakeStream>(wire_), kMaxHandles};
+  RingReader reader_{region_, 0, kMaxMessage, &handles_};
   RingWriter writer_{region_, 1};
   std::vector<Message> held_;
   volatile std::uint8_t sum_{0};  // reads what a message views

@@ -36,9 +36,11 @@ struct WaitingPoint {
 
 class AnyRecords {
  public:
-  // The limits of what comes in: bytes of a message, handles of one (0: this end opens none).
-  AnyRecords(links::AnyLink link, std::size_t max_message, std::size_t max_handles)
-      : records_(make(std::move(link), max_message, max_handles)) {}
+  // The limits of what comes in: bytes of a message, handles of one (0: this end opens none). `handles`: what carries those
+  // of messages in a region; null: they have none.
+  AnyRecords(links::AnyLink link, std::size_t max_message, std::size_t max_handles,
+             std::unique_ptr<links::StreamLink> handles = nullptr)
+      : records_(make(std::move(link), max_message, max_handles, std::move(handles))) {}
 
   Result<bool> put(OutgoingMessage& message, std::uint32_t taken) {
     return std::visit([&](auto& records) { return records.put(message, taken); }, records_);
@@ -57,6 +59,7 @@ class AnyRecords {
   // Nobody will receive what still comes: handles are not opened any more.
   void discard_handles() noexcept {
     if (auto* stream = std::get_if<StreamRecords>(&records_)) stream->discard_handles();
+    if (auto* ring = std::get_if<RingRecords>(&records_)) ring->discard_handles();
   }
 
   // The ring, whose shared lines say what the others need control records for; or null.
@@ -74,7 +77,8 @@ class AnyRecords {
   // What to wait for: one point, or two where the directions have descriptors of their own (the second may be empty).
   [[nodiscard]] std::array<WaitingPoint, 2> waiting_points(Wants wants) const {
     if (const auto* ring = std::get_if<RingRecords>(&records_)) {
-      return {WaitingPoint{ring->bell(), {.readable = wants.incoming || wants.room || wants.taken}}, {}};
+      return {WaitingPoint{ring->bell(), {.readable = wants.incoming || wants.room || wants.taken}},
+              WaitingPoint{ring->outgoing_handles(), {.writable = wants.room && ring->waits_for_handles()}}};
     }
     const auto [incoming, outgoing] = std::visit([](const auto& records) { return waitables(records); }, records_);
     if (incoming == outgoing) return {WaitingPoint{incoming, {wants.incoming, wants.room}}, {}};
@@ -84,14 +88,16 @@ class AnyRecords {
  private:
   using Records = std::variant<StreamRecords, PacketRecords, RingRecords>;
 
-  static Records make(links::AnyLink link, std::size_t max_message, std::size_t max_handles) {
+  static Records make(links::AnyLink link, std::size_t max_message, std::size_t max_handles,
+                      std::unique_ptr<links::StreamLink> handles) {
     switch (link.index()) {
       case 0:
         return StreamRecords{std::get<0>(std::move(link)), max_message, max_handles};
       case 1:
         return PacketRecords{std::get<1>(std::move(link)), max_message};
       default:
-        return RingRecords{std::get<2>(std::move(link)), max_message};
+        return RingRecords{std::get<2>(std::move(link)), max_message,
+                           handles ? std::make_unique<RingHandles>(std::move(handles), max_handles) : nullptr};
     }
   }
   template <class Kernel>

@@ -36,10 +36,11 @@ constexpr std::size_t kNumbersAt = kHeaderSize + kControlSize;  // in the frame 
       static_cast<std::int32_t>(refusal.value), static_cast<std::int64_t>(numbers[0]), static_cast<std::int64_t>(numbers[1])};
 }
 
-// Whether handles travel over the link on which two ends meet, and that link is the channel's own.
+// Whether handles travel over the connection on which two ends meet, be it the channel's own link or beside that.
 [[nodiscard]] bool carries_handles(const links::Meeting& meeting) {
   const auto* stream = std::get_if<std::unique_ptr<links::StreamLink>>(&meeting.link);
-  return !meeting.private_link && stream != nullptr && (*stream)->carries_handles();
+  if (stream == nullptr || !(*stream)->carries_handles()) return false;
+  return !meeting.private_link || meeting.carries_handles;
 }
 
 // A fresh region gets its head from the side that made it; the other side checks that this is one.
@@ -144,8 +145,7 @@ Result<void> Handshake::make_offer() {
     auto made = meeting_.private_link->make(limits_.capacity);
     if (!made) return refuse(made.error());
     offer = *std::move(made);
-    link_ = meeting_.private_link->link();
-    if (auto checked = check_region(*link_, role_); !checked) return refuse(checked.error());
+    if (auto taken = take_link(); !taken) return refuse(taken.error());
   }
   if (auto queued = queue_hello(); !queued) return queued;
   greeting_.queue(control_frame({.word = Word::offer, .number = 0, .value = offer.numbers.size()}, offer.numbers),
@@ -172,6 +172,10 @@ Result<void> Handshake::take_ready() {
   if (!frame) return frame.error();
   const auto control = decode_control(Bytes{frame->bytes}.subspan(kHeaderSize));
   if (!control || control->word != Word::ready) return broken();
+  if (control->number != 0) {
+    if (!meeting_.private_link || !meeting_.private_link->stay(control->number)) return broken();
+    link_.reset();
+  }
   state_ = State::established;
   return {};
 }
@@ -197,19 +201,26 @@ Result<void> Handshake::take_offer(const Control& control, Frame frame) {
   } else if (!offer.numbers.empty() || !offer.handles.empty()) {
     return broken();
   }
-  greeting_.queue(control_frame({.word = Word::ready}));
+  const std::uint32_t refusal = meeting_.private_link ? meeting_.private_link->refusal() : 0;
+  greeting_.queue(control_frame({.word = Word::ready, .number = refusal}));
   state_ = State::established;  // once it is sent
   return {};
 }
 
 Result<void> Handshake::take_private_link(links::Offer offer) {
   if (auto taken = meeting_.private_link->take(std::move(offer)); !taken) return taken;
-  link_ = meeting_.private_link->link();
   fault::point("after-take-offer");
-  return check_region(*link_, role_);
+  return take_link();
 }
 
 // ---- both ----------------------------------------------------------------------------------------------------------------
+
+// The private link, once it is made or taken; none where the channel stays on the connection.
+Result<void> Handshake::take_link() {
+  if (!meeting_.private_link->fallback().empty()) return {};
+  link_ = meeting_.private_link->link();
+  return check_region(*link_, role_);
+}
 
 Established Handshake::establish() {
   Established result;
@@ -221,13 +232,18 @@ Established Handshake::establish() {
   result.traits = row_.promised;
   result.traits.handles = carries_handles(meeting_);
   result.tether = std::move(meeting_.tether);
-  if (meeting_.private_link) {
+  if (link_) {
     // The connection of the lobby stays open: its hang-up is part of the tether.
     auto& stream = std::get<std::unique_ptr<links::StreamLink>>(meeting_.link);
-    result.tether = std::make_unique<HangUpTether>(std::move(stream), std::move(result.tether));
+    if (meeting_.carries_handles) {
+      result.handles = std::move(stream);
+    } else {
+      result.tether = std::make_unique<HangUpTether>(std::move(stream), std::move(result.tether));
+    }
     result.link = *std::move(link_);
   } else {
     result.link = std::move(meeting_.link);
+    if (meeting_.private_link) result.traits.fallback = meeting_.private_link->fallback();
   }
   result.traits.mechanism = row_.name;
   result.traits.reach = row_.reach;

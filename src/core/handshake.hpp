@@ -6,6 +6,9 @@
 //                                <------    hello, then offer (or refuse)
 //   takes the link, ready        ------>
 //
+// Where a private link can't be made or taken, and its mechanism can do without, the channel stays on the connection on which
+// the two have met: the offer says so, or `ready` does.
+//
 // Where the system's word on who is there doesn't hold for good (Meeting::vouch_again), each side asks once more when it has
 // the other's hello, before it makes anything of it.
 //
@@ -54,6 +57,7 @@ class Handshake {
   Result<void> take_verdict();
   Result<void> take_offer(const Control& control, Frame frame);
   Result<void> take_private_link(links::Offer offer);
+  Result<void> take_link();
   Result<void> take_ready();
   [[nodiscard]] Error refuse(const Error& error);
   Result<void> queue_hello();

@@ -9,7 +9,8 @@
 //         stream, packets: the number of messages that the writer has taken, modulo 2^32
 //   H     handles come with this record      h  home: the next record is at offset 0 of the ring      r  reserved, 0
 //
-// Where H is set, the payload begins with 8 bytes that belong to no message: the number of handles (u32), zeros.
+// Where H is set in a stream, the payload begins with 8 bytes that belong to no message: the number of handles (u32), zeros.
+// In a ring the handles come beside it (ring_handles.hpp), and the record is as without them.
 //
 // In memory and on the wire the header is little-endian. A header of 64 zero bits is no record.
 #pragma once
@@ -32,6 +33,9 @@ enum class Kind : std::uint8_t {
   filler = 4,      // ring: void up to the end of the lap; payload length 0
   control = 5,     // a control word (Control below)
 };
+
+// The last record of a message.
+[[nodiscard]] constexpr bool ends_message(Kind kind) noexcept { return kind == Kind::data || kind == Kind::last_piece; }
 
 inline constexpr std::size_t kHeaderSize = 8;
 inline constexpr std::size_t kHandleCountSize = 8;

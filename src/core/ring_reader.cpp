@@ -98,11 +98,12 @@ void RingHold::publish(std::uint64_t position) noexcept {
 
 // ---- RingReader ----------------------------------------------------------------------------------------------------------
 
-RingReader::RingReader(std::shared_ptr<links::RegionLink> region, unsigned ring, std::size_t max_message)
+RingReader::RingReader(std::shared_ptr<links::RegionLink> region, unsigned ring, std::size_t max_message, RingHandles* handles)
     : region_(std::move(region)),
       ring_(ring_of(region_->memory(), ring)),
       hold_(std::make_shared<RingHold>(region_, ring_)),
-      assembly_(max_message) {}
+      assembly_(max_message),
+      handles_(handles) {}
 
 Result<Incoming> RingReader::take() {
   // A hostile peer could write fillers and pieces for ever: after so many records the caller looks at its deadline.
@@ -114,13 +115,13 @@ Result<Incoming> RingReader::take() {
     const std::uint64_t packed = header_at(ring_, offset).load(std::memory_order_acquire);
     if (packed == 0) return would_block();
     const auto header = unpack(packed);
-    if (!header || header->handles) return protocol_error();
+    if (!header) return protocol_error();
     const std::size_t size = kHeaderSize + aligned(header->length);
     // The record, and the header behind it, must lie in this lap.
     if (size > ring_.capacity - kHeaderSize - offset && header->kind != Kind::filler) return protocol_error();
     const std::uint64_t next_lap = position_ - offset + ring_.capacity;
     if (header->kind == Kind::filler) {
-      if (header->length != 0 || offset == 0 || !hold_->admits(next_lap)) return protocol_error();
+      if (header->handles || header->length != 0 || offset == 0 || !hold_->admits(next_lap)) return protocol_error();
       position_ = next_lap;
       hold_->pass(position_);
       continue;
@@ -141,6 +142,8 @@ Result<Incoming> RingReader::take_record(const RecordHeader& header, std::uint64
   const Bytes payload{ring_.bytes + position_ % ring_.capacity + kHeaderSize, header.length};
   Incoming incoming;
   incoming.back = header.back;
+  auto handles = take_handles(header);
+  if (!handles) return handles.error();
   if (header.kind == Kind::control) {
     if (header.length > kMaxControl) return protocol_error();
     const auto control = decode_control(payload);
@@ -155,19 +158,31 @@ Result<Incoming> RingReader::take_record(const RecordHeader& header, std::uint64
   if (header.kind == Kind::data) {
     (void)assembly_.finish();                             // nothing to assemble: the message is a view
     auto storage = std::make_unique<RingMessage>(hold_);  // before anything moves: memory may be refused
+    storage->attach(*std::move(handles));
     storage->hold(end);
     position_ = end;
+    ++messages_;
     incoming.what = Incoming::What::message;
     incoming.message = MessageStorage::make_message(payload, storage.release());
     return incoming;
   }
+  if (!handles->empty()) assembly_.attach(*std::move(handles));
   if (!assembly_.reserve(payload.size()) || !assembly_.bytes().append(payload)) return Errc::out_of_memory;
   position_ = end;
   hold_->pass(end);
   if (!assembly_.is_last()) return would_block();
+  ++messages_;
   incoming.what = Incoming::What::message;
   incoming.message = assembly_.finish();
   return incoming;
+}
+
+// Those of the message that begins with this record; none where it says none.
+Result<std::vector<links::Descriptor>> RingReader::take_handles(const RecordHeader& header) {
+  if (!header.handles) return std::vector<links::Descriptor>{};
+  const bool is_first = (header.kind == Kind::data || header.kind == Kind::piece) && !assembly_.is_open();
+  if (!is_first || handles_ == nullptr) return protocol_error();
+  return handles_->take(messages_);
 }
 
 void RingReader::note_taken() noexcept {

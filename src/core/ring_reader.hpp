@@ -7,11 +7,13 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <vector>
 
 #include <sluice/result.hpp>
 
 #include "core/record.hpp"
 #include "core/records.hpp"
+#include "core/ring_handles.hpp"
 #include "core/ring_layout.hpp"
 #include "links/region_link.hpp"
 
@@ -59,9 +61,11 @@ class RingHold {
 // is atomic: released_units(), which puts ask for, and announce(), which each side that is about to sleep makes for itself.
 class RingReader {
  public:
-  RingReader(std::shared_ptr<links::RegionLink> region, unsigned ring, std::size_t max_message);
+  // `handles` (borrowed) carries those of messages; null: they have none.
+  RingReader(std::shared_ptr<links::RegionLink> region, unsigned ring, std::size_t max_message, RingHandles* handles = nullptr);
 
   // The next message (a view into the ring, or assembled from pieces) or control word; would_block: nothing is there.
+  // limit_reached: handles of the next message could not be opened here, and are lost.
   Result<Incoming> take();
 
   // Counts a message as handed to the caller, and tells a producer that asks.
@@ -77,6 +81,7 @@ class RingReader {
 
  private:
   Result<Incoming> take_record(const RecordHeader& header, std::uint64_t end);
+  Result<std::vector<links::Descriptor>> take_handles(const RecordHeader& header);
 
   std::shared_ptr<links::RegionLink> region_;
   RingView ring_;
@@ -84,6 +89,8 @@ class RingReader {
   Assembly assembly_;
   std::uint64_t position_{0};
   std::uint32_t taken_{0};
+  RingHandles* handles_;       // null: messages have none
+  std::uint32_t messages_{0};  // whose last record was taken off the ring
 };
 
 }  // namespace sluice::inline v0::core

@@ -9,6 +9,7 @@
 
 #include "core/record.hpp"
 #include "core/records.hpp"
+#include "core/ring_handles.hpp"
 #include "core/ring_reader.hpp"
 #include "core/ring_writer.hpp"
 #include "links/region_link.hpp"
@@ -19,13 +20,15 @@ namespace sluice::inline v0::core {
 // One thread at a time may use the outgoing half: put, put_control, taken_by_peer, announce_room, announce_asking,
 // stop_waiting_for_room, waits_for_room, has_room; and one the incoming half: take, note_taken, is_holding_up. Which thread
 // that is may change from call to call: the session's two locks see to it. announce_incoming, bell and silence are for any
-// thread.
+// thread; discard_handles belongs to the incoming half.
 class RingRecords {
  public:
-  RingRecords(std::shared_ptr<links::RegionLink> region, std::size_t max_message)
+  // `handles`: what carries those of messages; null: they have none.
+  RingRecords(std::shared_ptr<links::RegionLink> region, std::size_t max_message, std::unique_ptr<RingHandles> handles)
       : region_(std::move(region)),
-        writer_(std::make_unique<RingWriter>(region_, region_->is_maker() ? 1U : 0U)),
-        reader_(std::make_unique<RingReader>(region_, region_->is_maker() ? 0U : 1U, max_message)) {}
+        handles_(std::move(handles)),
+        writer_(std::make_unique<RingWriter>(region_, region_->is_maker() ? 1U : 0U, handles_.get())),
+        reader_(std::make_unique<RingReader>(region_, region_->is_maker() ? 0U : 1U, max_message, handles_.get())) {}
 
   Result<bool> put(OutgoingMessage& message, std::uint32_t) { return writer_->put(message, reader_->released_units()); }
   Result<void> put_control(const Control& control, std::uint32_t) {
@@ -52,8 +55,17 @@ class RingRecords {
   void announce_asking() noexcept { writer_->announce_asking(); }
   [[nodiscard]] bool has_room() noexcept { return writer_->has_room(); }
 
+  // For handles, which go another way: where to wait for room (none: there are none), and whether the last message that had
+  // some was refused for want of it. Any thread.
+  [[nodiscard]] links::Waitable outgoing_handles() const { return handles_ ? handles_->outgoing() : links::Waitable{}; }
+  [[nodiscard]] bool waits_for_handles() const noexcept { return handles_ && handles_->is_full(); }
+  void discard_handles() noexcept {
+    if (handles_) handles_->discard();
+  }
+
  private:
   std::shared_ptr<links::RegionLink> region_;
+  std::unique_ptr<RingHandles> handles_;
   std::unique_ptr<RingWriter> writer_;
   std::unique_ptr<RingReader> reader_;
 };

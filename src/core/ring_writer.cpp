@@ -33,9 +33,12 @@ Result<bool> RingWriter::put(OutgoingMessage& message, std::uint32_t back) {
   header.kind = kind_of_next(!message.started(), message.rest(), room);
   header.length = static_cast<std::uint32_t>(std::min(message.rest(), room));
   header.back = back;
+  const auto handles = message.handles_to_go();
+  header.handles = !handles.empty();
+  if (handles_ != nullptr && !header.handles) handles_->forget_refusal();
   places_.clear();
   message.gather(header.length, places_);
-  if (auto done = put_record(header, places_, kKeptFree); !done) return done.error();
+  if (auto done = put_record(header, places_, kKeptFree, handles); !done) return done.error();
   message.start();
   message.advance(header.length);
   return message.rest() == 0;
@@ -47,7 +50,8 @@ Result<void> RingWriter::put_control(const Control& control, std::uint32_t back)
   return put_record({.length = kControlSize, .kind = Kind::control, .back = back}, {&place, 1}, 0);
 }
 
-Result<void> RingWriter::put_record(const RecordHeader& header, std::span<const Bytes> payload, std::size_t kept_free) {
+Result<void> RingWriter::put_record(const RecordHeader& header, std::span<const Bytes> payload, std::size_t kept_free,
+                                    std::span<const Handle> handles) {
   const std::size_t size = kHeaderSize + aligned(header.length);
   if (offset() + size + kHeaderSize > lap_) {
     if (auto ended = end_lap(header.back, kept_free); !ended) return ended;
@@ -56,6 +60,12 @@ Result<void> RingWriter::put_record(const RecordHeader& header, std::span<const 
   // The furthest place that a control record behind this one may need: in this lap, or at the beginning of the next.
   const bool kept_in_lap = offset() + size + kept_free <= lap_;
   if (auto room = require_room_for(kept_free == 0 || kept_in_lap ? end : next_lap(), kept_free); !room) return room;
+
+  if (!handles.empty()) {
+    // Now that nothing else can keep the record back: they can't be had again.
+    if (handles_ == nullptr) return Error{Errc::not_supported, Step::attach, 0, 0, 0};
+    if (auto sent = handles_->send(messages_, handles); !sent) return sent;
+  }
 
   const std::size_t at = offset();
   // relaxed: the release store of our header, below, makes it visible before the consumer can look here
@@ -75,6 +85,7 @@ Result<void> RingWriter::put_record(const RecordHeader& header, std::span<const 
 
 // Stores the header, which makes the record visible, and rings if the consumer sleeps.
 void RingWriter::publish(std::size_t at, const RecordHeader& header) noexcept {
+  if (ends_message(header.kind)) ++messages_;
   // release: pairs with the acquire load in RingReader::take(); makes the payload and the zero header behind it visible first.
   header_at(ring_, at).store(pack(header), std::memory_order_release);
   fault::point("after-publish");

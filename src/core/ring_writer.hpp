@@ -11,6 +11,7 @@
 
 #include "core/record.hpp"
 #include "core/records.hpp"
+#include "core/ring_handles.hpp"
 #include "core/ring_layout.hpp"
 #include "links/region_link.hpp"
 
@@ -24,11 +25,13 @@ namespace sluice::inline v0::core {
 // release position, of which each new value is checked to lie between the old one and our own position.
 class RingWriter {
  public:
-  RingWriter(std::shared_ptr<links::RegionLink> region, unsigned ring) noexcept
-      : region_(std::move(region)), ring_(ring_of(region_->memory(), ring)), lap_(ring_.capacity) {}
+  // `handles` (borrowed) carries those of messages; null: they have none.
+  RingWriter(std::shared_ptr<links::RegionLink> region, unsigned ring, RingHandles* handles = nullptr) noexcept
+      : region_(std::move(region)), ring_(ring_of(region_->memory(), ring)), lap_(ring_.capacity), handles_(handles) {}
 
-  // Publishes the next record of `message`: true if that was its last, false if more follow. would_block: no room, and
-  // message.started() tells whether any record of it is published. `back`: our release position of the other ring.
+  // Publishes the next record of `message`: true if that was its last, false if more follow. would_block: no room, in the ring
+  // or for its handles, and message.started() tells whether any record of it is published. Handles go before the first record.
+  // `back`: our release position of the other ring.
   Result<bool> put(OutgoingMessage& message, std::uint32_t back);
   // Control records may use room that messages leave for them, so that a goodbye always fits.
   Result<void> put_control(const Control& control, std::uint32_t back);
@@ -58,7 +61,8 @@ class RingWriter {
   [[nodiscard]] bool waits_for_room() const noexcept { return waits_for_room_; }
 
  private:
-  Result<void> put_record(const RecordHeader& header, std::span<const Bytes> payload, std::size_t kept_free);
+  Result<void> put_record(const RecordHeader& header, std::span<const Bytes> payload, std::size_t kept_free,
+                          std::span<const Handle> handles = {});
   Result<void> end_lap(std::uint32_t back, std::size_t kept_free);
   void back_up_to(std::size_t offset) noexcept;
   Result<void> require_room(std::uint64_t end) noexcept;
@@ -81,6 +85,8 @@ class RingWriter {
   std::uint64_t wanted_{0};                    // up to where the message that found no room needs it; 0: none was refused
   bool waits_for_room_{false};                 // announced, and not taken back
   std::atomic<std::uint64_t> piggybacked_{0};  // a release position with kFresh, or 0
+  RingHandles* handles_;                       // null: messages have none
+  std::uint32_t messages_{0};                  // whose last record is published
   std::vector<Bytes> places_;                  // scratch
 };
 

@@ -18,7 +18,8 @@ Session::Session(Established established)
       generation_(links::process_generation()),
       processors_(links::usable_processors()),
       tether_(std::move(established.tether)),
-      records_(std::in_place, std::move(established.link), established.max_incoming, established.max_incoming_handles) {}
+      records_(std::in_place, std::move(established.link), established.max_incoming, established.max_incoming_handles,
+               std::move(established.handles)) {}
 
 Session::~Session() {
   if (is_foreign_process()) return;  // the channel is the parent's

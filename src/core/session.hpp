@@ -33,7 +33,8 @@ namespace sluice::inline v0::core {
 // What a handshake ends with, and a session begins with.
 struct Established {
   links::AnyLink link;
-  std::unique_ptr<links::Tether> tether;  // never null
+  std::unique_ptr<links::StreamLink> handles;  // what carries those of messages in a region; null: it is the link, or nothing
+  std::unique_ptr<links::Tether> tether;       // never null
   Peer peer;
   Traits traits;
   std::size_t max_incoming{0};          // the largest message that this end accepts

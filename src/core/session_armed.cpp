@@ -95,7 +95,7 @@ Session::Found Session::look(bool is_writable) {
     found.ended = found.ended || (!found.message && (wants_room || !wants_message));
   } else if (wants_room && !tail_.present()) {
     auto* ring = records_->ring();
-    found.room = ring != nullptr ? ring->has_room() : is_writable;
+    found.room = ring != nullptr ? ring->has_room() && (is_writable || !ring->waits_for_handles()) : is_writable;
   }
   return found;
 }

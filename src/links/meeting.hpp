@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -52,8 +53,18 @@ class PrivateLink {
   // Connecting side: takes what was offered. protocol_error if it is not what make() offers.
   virtual Result<void> take(Offer offer) = 0;
 
-  // The link, once, after make() or take(). Names are gone by then, or are unlinked when this object is destroyed.
+  // The link, once, after make() or take(), unless fallback() says that there is none. Names are gone by then, or are unlinked
+  // when this object is destroyed.
   virtual AnyLink link() = 0;
+
+  // For those that can do without. Why the channel stays on the connection on which the two have met, in words (static text):
+  // known after make(), take() or stay(). Empty: it doesn't, and link() is the channel's.
+  [[nodiscard]] virtual std::string_view fallback() const { return {}; }
+  // Connecting side, after take(): why it has not taken what was offered, for the other side's stay(); 0: it has, or nothing
+  // was offered.
+  [[nodiscard]] virtual std::uint32_t refusal() const { return 0; }
+  // Listener's side, after make(): the other has not taken what was offered, and says why. False: no peer says that.
+  [[nodiscard]] virtual bool stay(std::uint32_t) { return false; }
 };
 
 // A connection at which nobody has spoken yet.
@@ -64,6 +75,9 @@ struct Meeting {
   // Set for mechanisms that meet in the lobby: `link` (a stream that carries handles) becomes part of the tether, and the
   // channel runs over this one's link. Null: `link` is the channel's own.
   std::unique_ptr<PrivateLink> private_link;
+  // With a private link that is a region: its messages' handles travel on `link`. Then `tether` tells of that connection's end,
+  // for what can be read there is no sign of it any more.
+  bool carries_handles{false};
   // Whether the peer is who it has to be: code access_denied if the system vouches for somebody else than `allow` lets in.
   Result<void> vouched;
   // Asks the system once more who is there, where its first word doesn't hold for good or is not there yet (a TCP connection

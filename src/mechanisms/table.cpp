@@ -52,9 +52,9 @@ constexpr Traits promises(Shape shape, unsigned promised, Limits limits = {}) {
 // clang-format off: one row, one line
 constexpr auto kRows = std::to_array<Row>({
     // name, systems, link, where, meet, reach, promised, options
-    {"local", "linux macos windows", "region + stream", "a name; the best that both sides have", Meet::lobby, Reach::this_machine, promises(Shape::region, kIdentity | kLobby), ""},
+    {"local", "linux macos windows", "region + stream", "a name; the best that both sides have", Meet::lobby, Reach::this_machine, promises(Shape::region, kIdentity | kLobby | kHandles), "link"},
     {"inproc", "linux macos windows", "any of the three, by option", "a name; both ends in one process", Meet::accept, Reach::this_process, promises(Shape::region, kOneProcess), "link packet depth deliver send chop outbox buffer backed"},
-    {"unix", "linux macos windows", "stream", "a socket file", Meet::accept, Reach::this_machine, promises(Shape::stream, kIdentity | kHandles), ""},
+    {"unix", "linux macos windows", "stream", "a socket file; @name: none (Linux)", Meet::accept, Reach::this_machine, promises(Shape::stream, kIdentity | kHandles), ""},
     {"seqpacket", "linux", "packets", "a socket file", Meet::accept, Reach::this_machine, promises(Shape::packets, kIdentity), ""},
     {"tcp", "linux macos windows", "stream", "host:port; port 0 picks one", Meet::accept, Reach::network, promises(Shape::stream, kDeliveredOnly, kTcpBuffers), "keepalive"},
     {"pipe", "linux macos windows", "stream x 2", "nothing: anonymous, for a child", Meet::inherited, Reach::this_machine, promises(Shape::stream, kNothing), ""},

@@ -1,9 +1,14 @@
-// unix:/path: a stream socket at a path. Everything the other mechanisms need a lobby for, a Unix socket has of its own:
-// accept, the peer's identity, a hang-up. It stands on os/ for the socket and its file, and promises whole streams of bytes,
-// handles with them, and that the file's name is taken over from the dead and from nobody else.
+// unix:/path: a stream socket at a path, or under an abstract name, unix:@name. Everything the other mechanisms need a lobby
+// for, a Unix socket has of its own: accept, the peer's identity, a hang-up. It stands on os/ for the socket and its name, and
+// promises whole streams of bytes, handles with them, and that a name is taken over from the dead and from nobody else.
 #include <sys/stat.h>
 
+#include <optional>
+#include <string_view>
+
 #include "links/mechanism.hpp"
+#include "os/abstract_socket.hpp"
+#include "os/listening_socket.hpp"
 #include "os/name_lock.hpp"
 #include "os/names.hpp"
 #include "os/runtime_folder.hpp"
@@ -12,10 +17,25 @@
 namespace sluice::inline v0::mechanism {
 namespace {
 
-// @name, in the abstract namespace of Linux, is not written yet.
-Result<void> check(const links::Place& place, Step step) {
-  if (place.where.starts_with('@')) return Error{Errc::not_supported, step, 0, 0, 0};
-  return {};
+// The name behind an '@'; nothing where it is a path.
+std::optional<std::string_view> abstract_name(const links::Place& place) {
+  if (!place.where.starts_with('@')) return std::nullopt;
+  return std::string_view{place.where}.substr(1);
+}
+
+// There is no file that could keep others out: who may is told by who they are.
+Result<std::unique_ptr<links::Acceptor>> listen_at(std::string_view name, const links::Place& place) {
+  const auto address = os::AbstractName::of(name, Step::listen);
+  if (!address) return address.error();
+  auto socket = os::ListeningSocket::listen(*address);
+  if (!socket) return socket.error();
+  return os::make_socket_acceptor(*std::move(socket), place.where, place.allow);
+}
+
+Result<std::unique_ptr<links::Dialer>> dial_to(std::string_view name, const links::Place& place) {
+  auto address = os::AbstractName::of(name, Step::connect);
+  if (!address) return address.error();
+  return os::make_fileless_dialer([address = *std::move(address)] { return address.connect(); }, place.allow);
 }
 
 // What stands for a path in the runtime folder: two paths that lead to one file have one lock.
@@ -29,7 +49,7 @@ Result<std::string> identity_of(const os::SocketFile& file) {
 class Unix final : public links::Mechanism {
  public:
   [[nodiscard]] Result<std::unique_ptr<links::Acceptor>> listen(const links::Place& place) const override {
-    if (auto checked = check(place, Step::listen); !checked) return checked.error();
+    if (const auto name = abstract_name(place)) return listen_at(*name, place);
     auto file = os::SocketFile::at(place.where, Step::bind_name);
     if (!file) return file.error();
     const auto identity = identity_of(*file);
@@ -44,7 +64,7 @@ class Unix final : public links::Mechanism {
   }
 
   [[nodiscard]] Result<std::unique_ptr<links::Dialer>> dial(const links::Place& place) const override {
-    if (auto checked = check(place, Step::connect); !checked) return checked.error();
+    if (const auto name = abstract_name(place)) return dial_to(*name, place);
     return os::make_socket_dialer([path = place.where] { return os::SocketFile::at(path, Step::connect); }, place.allow);
   }
 

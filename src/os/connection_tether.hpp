@@ -14,5 +14,8 @@ namespace sluice::inline v0::os {
 // has given the connection up. `socket` stays the caller's, and is closed before or soon after the tether. limit_reached: no
 // descriptors left.
 [[nodiscard]] Result<std::unique_ptr<links::Tether>> tether_to_connection(const links::Descriptor& socket);
+// The same, and severed, too, once `process` is.
+[[nodiscard]] Result<std::unique_ptr<links::Tether>> tether_to_connection(const links::Descriptor& socket,
+                                                                          std::unique_ptr<links::Tether> process);
 
 }  // namespace sluice::inline v0::os

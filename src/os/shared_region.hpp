@@ -24,14 +24,21 @@ class SharedRegion final : public links::RegionLink {
   // (Step::make_region; first: the wish, second: the most) above that.
   static Result<std::size_t> capacity_for(std::size_t wish) noexcept;
 
-  // The listener's side: sizes `object`, which must be new and empty, for rings of `capacity` bytes, backs the beginning with
-  // memory, maps it and makes the bells. limit_reached: the file system or the process has no more.
-  static Result<std::unique_ptr<SharedRegion>> make(links::Descriptor object, std::size_t capacity);
+  // Whether the size of the object is sealed, so that nobody can cut it under a mapping (os/unnamed_memory.hpp).
+  enum class Size : bool { changeable, sealed };
+
+  // The listener's side: sizes `object`, which must be new and empty, for rings of `capacity` bytes, seals that size if it is
+  // to be, backs the beginning with memory, maps it and makes the bells. limit_reached: the file system or the process has no
+  // more.
+  static Result<std::unique_ptr<SharedRegion>> make(links::Descriptor object, std::size_t capacity,
+                                                    Size size = Size::changeable);
   // What the other side needs for take(); once.
   [[nodiscard]] Result<links::Offer> offer();
 
-  // The other side: checks that the offer is one of offer()'s, and maps it. protocol_error (Step::offer) if it isn't.
-  static Result<std::unique_ptr<SharedRegion>> take(links::Offer offer);
+  // The other side: checks that the offer is one of offer()'s, sealed if it has to be, and maps it. protocol_error
+  // (Step::offer) if it isn't; limit_reached: this process has no room for it; access_denied, of a sealed one alone: this
+  // process may not map it.
+  static Result<std::unique_ptr<SharedRegion>> take(links::Offer offer, Size size = Size::changeable);
 
   [[nodiscard]] std::span<std::byte> memory() const override { return mapping_.memory(); }
   [[nodiscard]] bool is_maker() const override { return is_maker_; }

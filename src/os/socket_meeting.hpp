@@ -9,20 +9,27 @@
 #include <sluice/options.hpp>
 #include <sluice/result.hpp>
 
+#include "links/descriptor.hpp"
 #include "links/meeting.hpp"
 #include "os/listening_socket.hpp"
 #include "os/socket_file.hpp"
 
 namespace sluice::inline v0::os {
 
-// Makes what a mechanism adds to a meeting in the lobby; empty where the socket is the channel's own link.
-using MakePrivateLink = std::function<std::unique_ptr<links::PrivateLink>()>;
+// What a mechanism adds to a meeting in the lobby; nothing where the socket is the channel's own link.
+struct InLobby {
+  std::function<std::unique_ptr<links::PrivateLink>()> make_private_link;
+  bool carries_handles{false};  // as Meeting::carries_handles
+};
 
 [[nodiscard]] std::unique_ptr<links::Acceptor> make_socket_acceptor(ListeningSocket socket, std::string where, Allow allow,
-                                                                    MakePrivateLink make_private_link = {});
+                                                                    InLobby in_lobby = {});
 
 // `locate` is asked anew at each attempt: a listener that comes later may make the folder first.
 [[nodiscard]] std::unique_ptr<links::Dialer> make_socket_dialer(std::function<Result<SocketFile>()> locate, Allow allow,
-                                                                MakePrivateLink make_private_link = {});
+                                                                InLobby in_lobby = {});
+// The same where there is no file: `connect` as SocketFile::connect().
+[[nodiscard]] std::unique_ptr<links::Dialer> make_fileless_dialer(std::function<Result<links::Descriptor>()> connect,
+                                                                  Allow allow);
 
 }  // namespace sluice::inline v0::os

@@ -89,6 +89,8 @@ class Handles : public Conformance {
 };
 INSTANTIATE_TEST_SUITE_P(Promise10, Handles, testing::ValuesIn(subjects()), label_of);
 
+// Where the room of a channel can be chosen: so that it goes in pieces, and isn't there at once.
+constexpr std::size_t kNarrow = std::size_t{64} << 10;
 // Larger than what any of these channels holds; less than 1 MiB where that would take seconds.
 constexpr std::size_t kLarge = (std::size_t{1} << 20) + 1;
 constexpr double kSeconds = 0.1;
@@ -112,7 +114,7 @@ TEST_P(Handles, TravelBothWaysWithTheirMessages) {
 }
 
 TEST_P(Handles, TravelWithMessagesInPieces) {
-  auto pair = meet();
+  auto pair = meet(PeerDoes::connect, {.max_message = {}, .capacity = kNarrow});
   if (answered(pair)) return;
   const std::size_t large = affordable(kLarge, kSeconds);
   const std::string words = " handles=16 count=2 size=" + std::to_string(large);
@@ -126,7 +128,7 @@ TEST_P(Handles, TravelWithMessagesInPieces) {
 
 // The sender can't wait for all of a message, and others finish it: its handles have gone with the first byte, and once.
 TEST_P(Handles, GoOnceWithAMessageThatIsAcceptedHalfWay) {
-  auto pair = meet();
+  auto pair = meet(PeerDoes::connect, {.max_message = {}, .capacity = kNarrow});
   if (answered(pair)) return;
   // However slow this build is: more than the channel holds.
   constexpr std::uint64_t kLeast = std::uint64_t{256} << 10;

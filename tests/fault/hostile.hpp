@@ -14,7 +14,7 @@ namespace sluice_test {
 inline std::vector<Subject> strangers_with(sluice::Shape shape) {
   std::vector<Subject> all;
   for (const auto& subject : subjects())
-    if (const auto traits = row_of(subject).traits; !traits.one_process && traits.shape == shape) all.push_back(subject);
+    if (!row_of(subject).traits.one_process && subject.shape() == shape) all.push_back(subject);
   return all;
 }
 

@@ -1,13 +1,11 @@
 // Promise 7 for handles: descriptors from a peer that shook hands rightly and then sends them with what it likes. The channel
 // ends, all of them are closed, and none was kept.
-#include <fcntl.h>
-#include <poll.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 
+#include "bait.hpp"
 #include "hostile.hpp"
 
 namespace sluice_test {
@@ -83,35 +81,6 @@ std::vector<Attack> attacks() {
       {"a flagged filler", {{Wire{}.u64(raw_header(RawKind::filler, 8, 0, kRawHandles)).u64(1), 1}}},
   };
 }
-
-// The writing end of a pipe, in as many copies as one likes: its other end tells when all of them are closed.
-class Bait {
- public:
-  Bait() {
-    if (::pipe2(ends_.data(), O_CLOEXEC) != 0) throw std::runtime_error("pipe2");
-  }
-  Bait(const Bait&) = delete;
-  Bait& operator=(const Bait&) = delete;
-  ~Bait() {
-    ::close(ends_[0]);
-    ::close(ends_[1]);
-  }
-  [[nodiscard]] Files copies(std::size_t count) const {
-    Files files;
-    for (std::size_t at = 0; at < count; ++at) files.add(::fcntl(ends_[1], F_DUPFD_CLOEXEC, 0));
-    return files;
-  }
-  // Closes our own, and waits until nobody else has one.
-  bool is_gone() {
-    ::close(ends_[1]);
-    ends_[1] = -1;
-    pollfd look{ends_[0], 0, 0};
-    return ::poll(&look, 1, static_cast<int>(patience().count())) == 1 && (look.revents & POLLHUP) != 0;
-  }
-
- private:
-  std::array<int, 2> ends_{-1, -1};
-};
 
 void send_parts(RawSocket& socket, const std::vector<Part>& parts, const Bait& bait) {
   for (const auto& part : parts)

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -183,6 +184,57 @@ TEST_P(HostileListener, OffersThatAreNone) {
   note("offers", static_cast<std::uint64_t>(offers));
   const Reply leaked = victim.call("leaked-descriptors");
   EXPECT_EQ(leaked.number("count"), 0U) << leaked;
+}
+
+// Regions of memory without a name, which nobody can cut under its mapping.
+std::vector<Subject> sealed_regions() {
+  auto all = strangers_with(sluice::Shape::region);
+  std::erase_if(all, [](const Subject& subject) {
+    const auto traits = row_of(subject).traits;
+    return traits.truncatable || !traits.handles;
+  });
+  return all;
+}
+
+class HostileMemory : public HostileListener {};
+INSTANTIATE_TEST_SUITE_P(Promise7, HostileMemory, testing::ValuesIn(sealed_regions()), label_of);
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(HostileMemory);
+
+// Everything is right but the seals. With them it is taken, which shows that nothing else is wrong.
+TEST_P(HostileMemory, ThatCanBeCutIsNoOffer) {
+  constexpr std::uint64_t kCapacity = 65'536;
+  constexpr std::uint64_t kSize = 65'536 + 2 * kCapacity;
+  auto& victim = start_peer();
+  const std::string door = place();
+  for (const int seals : {0, F_SEAL_GROW, F_SEAL_SHRINK, F_SEAL_GROW | F_SEAL_SHRINK}) {
+    SCOPED_TRACE(seals);
+    RawListener listener(door);
+    const auto connecting = victim.start("connect deadline=5000");
+    auto socket = listener.accept();
+    ASSERT_TRUE(socket);
+    greet(*socket);
+    Files files;
+    files.add(memfd_create("offered", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    ASSERT_EQ(ftruncate(files[0], kSize), 0);
+    const auto head = Wire{}.text("SLUICERG").u32(0).u32(65'536).u64(kCapacity);
+    ASSERT_EQ(pwrite(files[0], head.bytes().data(), head.bytes().size(), 0), static_cast<ssize_t>(head.bytes().size()));
+    ASSERT_EQ(fcntl(files[0], F_ADD_SEALS, seals), 0);
+    std::array<int, 2> bell{};
+    ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, bell.data()), 0);
+    files.add(bell[0]);
+    Files ours;
+    ours.add(bell[1]);
+    ASSERT_TRUE(socket->send(offer_of({kSize, kCapacity}, 2), files));
+    const Reply connected = victim.finish(connecting);
+    if (seals == (F_SEAL_GROW | F_SEAL_SHRINK)) {
+      EXPECT_DONE(connected);
+      EXPECT_EQ(connected.text("shape"), "region");
+      EXPECT_DONE(victim.call("destroy"));
+    } else {
+      EXPECT_FAILED(connected, Errc::protocol_error);
+    }
+  }
+  EXPECT_EQ(victim.call("leaked-descriptors").number("count"), 0U);
 }
 
 }  // namespace

@@ -40,7 +40,8 @@ using Names = std::set<std::string>;
 Names expected_points(const Subject& subject, PeerDoes what) {
   const auto traits = row_of(subject).traits;
   Names names{"between-records", "after-take", "after-goodbye"};
-  if (traits.shape == sluice::Shape::region) names.insert({"before-publish", "after-publish", "after-ring", "after-release"});
+  if (subject.shape() == sluice::Shape::region)
+    names.insert({"before-publish", "after-publish", "after-ring", "after-release"});
   if (what == PeerDoes::listen) {
     names.insert({"before-listen", "after-bind", "before-offer"});
     if (!subject.makes_at.empty()) names.insert(subject.makes_at);

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -28,6 +29,7 @@ constexpr std::size_t kControlFixed = 16;
 constexpr std::size_t kFrameLimit = 4096;
 
 bool is_path(const std::string& door) { return door.starts_with('/'); }
+bool is_abstract(const std::string& door) { return door.starts_with('@'); }
 
 struct Address {
   sockaddr_storage storage{};
@@ -35,15 +37,20 @@ struct Address {
   [[nodiscard]] const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
 };
 
-// Of a path, or of an address and a port; size 0 if it is neither.
+// Of a path, an abstract name, or an address and a port; size 0 if it is none of them.
 Address address_of(const std::string& door) {
   Address address;
-  if (is_path(door)) {
+  if (is_path(door) || is_abstract(door)) {
     sockaddr_un file{};
     file.sun_family = AF_UNIX;
     if (door.size() >= sizeof(file.sun_path)) throw std::system_error(ENAMETOOLONG, std::generic_category(), door);
     std::memcpy(file.sun_path, door.c_str(), door.size());
-    std::memcpy(&address.storage, &file, address.size = sizeof(file));
+    address.size = sizeof(file);
+    if (is_abstract(door)) {  // unix(7): a NUL, and as long as its length says
+      file.sun_path[0] = '\0';
+      address.size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + door.size());
+    }
+    std::memcpy(&address.storage, &file, address.size);
     return address;
   }
   sockaddr_in port{};
@@ -55,7 +62,10 @@ Address address_of(const std::string& door) {
   return address;
 }
 
-int socket_for(const std::string& door) { return ::socket(is_path(door) ? AF_UNIX : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0); }
+int socket_for(const std::string& door) {
+  const bool is_local = is_path(door) || is_abstract(door);
+  return ::socket(is_local ? AF_UNIX : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+}
 
 bool wait_for(int fd, short events) {
   pollfd ready{fd, events, 0};

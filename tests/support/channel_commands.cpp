@@ -41,6 +41,8 @@ Words describe_channel(const sluice::Channel& channel) {
   if (channel.peer().process_id) words.set("peer_pid", std::to_string(*channel.peer().process_id));
   if (channel.peer().user_id) words.set("peer_uid", std::to_string(*channel.peer().user_id));
   words.set("max_message", channel.traits().max_message);
+  words.set("shape", std::string(name(channel.traits().shape)));
+  words.set("falls_back", channel.traits().fallback.empty() ? 0 : 1);
   return words;
 }
 

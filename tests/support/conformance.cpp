@@ -190,6 +190,8 @@ void Conformance::check_peer(const Pair& pair, const Reply& peer_said) const {
     EXPECT_FALSE(pair.peer->is_own_process());
     return;
   }
+  EXPECT_EQ(name(pair.channel.traits().shape), name(subject().shape()));
+  EXPECT_EQ(!pair.channel.traits().fallback.empty(), subject().falls_back()) << pair.channel.traits().fallback;
   ASSERT_NE(pair.peer->pid(), getpid());
   EXPECT_FALSE(pair.channel.traits().one_process);
   if (!pair.channel.traits().identity) return;

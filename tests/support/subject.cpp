@@ -36,7 +36,10 @@ constexpr std::uint64_t kMiddling = 16 << 20;  // a helper thread for every few 
 constexpr std::uint64_t kSlower = 6 << 20;     // packets of 512 bytes, two at a time
 
 constexpr auto kVariants = std::to_array<Variant>({
+    {.mechanism = "local", .makes_at = "after-make-region"},
+    {.mechanism = "local", .suffix = "stream", .options = "link=stream"},
     {.mechanism = "unix", .place = "{folder}/meet"},
+    {.mechanism = "unix", .suffix = "abstract", .place = "@{unique}"},
     {.mechanism = "mq",
      .place = "/{unique}",
      .shares_user_limit = true,
@@ -99,6 +102,17 @@ std::vector<Subject> make_subjects() {
 }
 
 }  // namespace
+
+sluice::Shape Subject::shape() const {
+  for (const auto shape : {sluice::Shape::stream, sluice::Shape::packets, sluice::Shape::region})
+    if (options.starts_with("link=" + std::string(sluice::name(shape)))) return shape;
+  return sluice::links::find_row(mechanism)->promised.shape;
+}
+
+bool Subject::falls_back() const {
+  const auto& promised = sluice::links::find_row(mechanism)->promised;
+  return !promised.one_process && shape() != promised.shape;
+}
 
 std::string Subject::endpoint(const std::string& folder, const std::string& unique) const {
   std::string where = place;

@@ -28,6 +28,10 @@ struct Subject {
 
   // How test programs print it.
   friend std::ostream& operator<<(std::ostream& out, const Subject& subject) { return out << subject.label; }
+  // What its channels have to be: what its options ask for, else what the table of mechanisms says.
+  [[nodiscard]] sluice::Shape shape() const;
+  // Whether a mechanism is kept by its options from what the table says: its channels must say why.
+  [[nodiscard]] bool falls_back() const;
   // A place to meet, of its own.
   [[nodiscard]] std::string endpoint(const std::string& folder, const std::string& unique) const;
 };

@@ -33,6 +33,9 @@ class Carrying(ToolTest):
     def test_a_file_crosses_mq(self):
         self.carry_over("mq", 5_000_001)
 
+    def test_a_file_crosses_local(self):
+        self.carry_over("local", 20_000_001)
+
     def test_a_file_crosses_shm(self):
         self.carry_over("shm", 20_000_001)
 

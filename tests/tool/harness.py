@@ -83,7 +83,7 @@ class ToolTest(unittest.TestCase):
         os.environ["SLUICE_RUNTIME_DIR"] = str(runtime)
         # Names of message queues and shared memory are the machine's, not the folder's.
         self.name = "tool-" + self.folder.name.removeprefix("sluice-tool-")
-        self.endpoints = {"unix": f"unix:{self.folder}/meet", "shm": f"shm:{self.name}", "mq": f"mq:/{self.name}"}
+        self.endpoints = {"local": f"local:{self.name}", "unix": f"unix:{self.folder}/meet", "shm": f"shm:{self.name}", "mq": f"mq:/{self.name}"}
         # What is not about a mechanism runs over the first that is built in.
         self.endpoint = next(endpoint for name, endpoint in self.endpoints.items() if name in BUILT_IN)
         self.running = []

@@ -64,6 +64,28 @@ class NoMoreQueues final : public links::PrivateLink {
   links::AnyLink link() override { return std::make_unique<FakeStream>(std::make_shared<StreamWire>()); }
 };
 
+// A private link that its mechanism can do without; `why`: the connecting side does.
+class MayStay final : public links::PrivateLink {
+ public:
+  explicit MayStay(std::uint32_t why = 0) : why_(why) {}
+  Result<links::Offer> make(std::size_t) override { return links::Offer{{0x11, 0x1122'3344'5566'7788}, {}}; }
+  Result<void> take(links::Offer) override {
+    if (why_ != 0) fallback_ = "not here";
+    return {};
+  }
+  links::AnyLink link() override { return std::make_unique<FakeStream>(std::make_shared<StreamWire>()); }
+  [[nodiscard]] std::string_view fallback() const override { return fallback_; }
+  [[nodiscard]] std::uint32_t refusal() const override { return why_; }
+  [[nodiscard]] bool stay(std::uint32_t why) override {
+    if (why == 5) fallback_ = "not there";
+    return why == 5;
+  }
+
+ private:
+  std::uint32_t why_;
+  std::string_view fallback_;
+};
+
 struct Side {
   std::shared_ptr<StreamWire> wire = std::make_shared<StreamWire>();
   links::Row row{"fake", "", "", "", links::Meet::accept, Reach::this_process, {}, ""};
@@ -185,6 +207,39 @@ TEST(HandshakeBytes, AnOfferCarriesTheNumbersOfAPrivateLink) {
   connecting.peer_sends(std::string(kHello) + std::string(kOfferOfTwo));
   ASSERT_TRUE(connecting.handshake->step());
   EXPECT_EQ(connecting.sent(), hello_and(kReady));
+}
+
+// Who can't take what was offered says so with `ready`: both stay on the connection, and say why.
+TEST(HandshakeBytes, AReadyThatSaysNoLeavesBothOnTheConnection) {
+  constexpr std::string_view kNo = "10 00 00 14 | 00 00 00 00 | 03 00 00 00 | 05 00 00 00 | 00 00 00 00 00 00 00 00";
+  Side connecting{Role::connecting, std::make_unique<MayStay>(5)};
+  connecting.peer_sends(std::string(kHello) + std::string(kOfferOfTwo));
+  const auto here = connecting.handshake->step();
+  ASSERT_TRUE(here);
+  EXPECT_EQ(connecting.sent(), hello_and(kNo));
+  EXPECT_EQ(here->traits.fallback, "not here");
+  EXPECT_EQ(here->traits.shape, Shape::stream);
+
+  Side listening{Role::listening, std::make_unique<MayStay>()};
+  listening.peer_sends(std::string(kHello) + std::string(kNo) + " 61");
+  const auto there = listening.handshake->step();
+  ASSERT_TRUE(there);
+  EXPECT_EQ(there->traits.fallback, "not there");
+  EXPECT_EQ(listening.wire->taken, listening.wire->incoming.size() - 1) << "what follows is the session's";
+}
+
+TEST(HandshakeBytes, AReadyThatSaysNoWhereNobodyMayIsAProtocolError) {
+  const auto code_of = [](std::unique_ptr<links::PrivateLink> link, std::string_view number) {
+    Side side{Role::listening, std::move(link)};
+    side.peer_sends(std::string(kHello) + "10 00 00 14 | 00 00 00 00 | 03 00 00 00 |" + std::string(number) +
+                    "| 00 00 00 00 00 00 00 00");
+    const auto step = side.handshake->step();
+    return step ? Errc{} : step.error().code;
+  };
+  EXPECT_EQ(code_of(nullptr, "05 00 00 00"), Errc::protocol_error) << "nothing was offered";
+  EXPECT_EQ(code_of(std::make_unique<TwoNumbers>(), "05 00 00 00"), Errc::protocol_error) << "it can't do without";
+  EXPECT_EQ(code_of(std::make_unique<MayStay>(), "06 00 00 00"), Errc::protocol_error) << "a reason that there is none of";
+  EXPECT_EQ(code_of(std::make_unique<MayStay>(), "00 00 00 00"), Errc{});
 }
 
 TEST(HandshakeBytes, ARefusalCarriesTheWholeError) {

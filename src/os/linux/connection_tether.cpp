@@ -1,6 +1,6 @@
 // The connection's tether over an epoll set of its own, which holds the socket for nothing but EPOLLRDHUP (epoll_ctl(2): the
 // peer has closed its writing half; EPOLLHUP and EPOLLERR come along). A socket with unread bytes is readable anyway: this set
-// becomes so by the end alone (epoll(7), "Q&A").
+// becomes so by the end alone (epoll(7), "Q&A"). What tells of the peer's process lies in the same set.
 #include "os/connection_tether.hpp"
 
 #include <poll.h>
@@ -16,7 +16,8 @@ namespace {
 
 class ConnectionTether final : public links::Tether {
  public:
-  explicit ConnectionTether(links::Descriptor set) noexcept : set_(std::move(set)), waitables_{{{set_.native()}}} {}
+  ConnectionTether(links::Descriptor set, std::unique_ptr<links::Tether> process) noexcept
+      : process_(std::move(process)), set_(std::move(set)), waitables_{{{set_.native()}}} {}
 
   [[nodiscard]] std::span<const links::Waitable> waitables() const override { return waitables_; }
 
@@ -26,21 +27,31 @@ class ConnectionTether final : public links::Tether {
   }
 
  private:
+  std::unique_ptr<links::Tether> process_;  // what it tells with lies in the set
   links::Descriptor set_;
   std::array<links::Waitable, 1> waitables_;
 };
 
+bool add(const links::Descriptor& set, links::Descriptor::Native what, std::uint32_t events) noexcept {
+  epoll_event event{};
+  event.events = events;
+  return ::epoll_ctl(static_cast<int>(set.native()), EPOLL_CTL_ADD, static_cast<int>(what), &event) == 0;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<links::Tether>> tether_to_connection(const links::Descriptor& socket) {
+  return tether_to_connection(socket, std::make_unique<links::NoTether>());
+}
+
+Result<std::unique_ptr<links::Tether>> tether_to_connection(const links::Descriptor& socket,
+                                                            std::unique_ptr<links::Tether> process) {
   links::Descriptor set{::epoll_create1(EPOLL_CLOEXEC)};
-  if (!set) return failure(errno, Step::identify_peer);
-  epoll_event event{};
-  event.events = EPOLLRDHUP;
-  if (::epoll_ctl(static_cast<int>(set.native()), EPOLL_CTL_ADD, static_cast<int>(socket.native()), &event) != 0) {
-    return failure(errno, Step::identify_peer);
+  if (!set || !add(set, socket.native(), EPOLLRDHUP)) return failure(errno, Step::identify_peer);
+  for (const auto waitable : process->waitables()) {
+    if (!add(set, waitable.native, EPOLLIN)) return failure(errno, Step::identify_peer);
   }
-  return std::unique_ptr<links::Tether>(std::make_unique<ConnectionTether>(std::move(set)));
+  return std::unique_ptr<links::Tether>(std::make_unique<ConnectionTether>(std::move(set), std::move(process)));
 }
 
 }  // namespace sluice::inline v0::os

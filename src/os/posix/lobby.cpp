@@ -76,14 +76,16 @@ Result<std::unique_ptr<links::Acceptor>> listen(std::string_view mechanism, cons
   if (!socket) return socket.error();
   return make_socket_acceptor(
       *std::move(socket), place.where, place.allow,
-      [make_link = std::move(guest.make_link), objects = *std::move(objects)] { return make_link(objects); });
+      {[make_link = std::move(guest.make_link), objects = *std::move(objects)] { return make_link(objects); },
+       guest.carries == Carries::handles});
 }
 
 Result<std::unique_ptr<links::Dialer>> dial(std::string_view mechanism, const links::Place& place,
-                                            std::function<std::unique_ptr<links::PrivateLink>()> make_link) {
+                                            std::function<std::unique_ptr<links::PrivateLink>()> make_link, Carries carries) {
   auto names = names_of(mechanism, place, Step::connect);
   if (!names) return names.error();
-  return make_socket_dialer([names = *std::move(names)] { return locate(names); }, place.allow, std::move(make_link));
+  return make_socket_dialer([names = *std::move(names)] { return locate(names); }, place.allow,
+                            {std::move(make_link), carries == Carries::handles});
 }
 
 }  // namespace sluice::inline v0::os::lobby

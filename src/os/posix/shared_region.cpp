@@ -13,6 +13,7 @@
 #include "os/failure.hpp"
 #include "os/handles.hpp"
 #include "os/reserve.hpp"
+#include "os/unnamed_memory.hpp"
 
 namespace sluice::inline v0::os {
 namespace {
@@ -66,8 +67,11 @@ Result<std::unique_ptr<SharedRegion>> SharedRegion::open(links::Descriptor objec
   return region;
 }
 
-Result<std::unique_ptr<SharedRegion>> SharedRegion::make(links::Descriptor object, std::size_t capacity) {
+Result<std::unique_ptr<SharedRegion>> SharedRegion::make(links::Descriptor object, std::size_t capacity, Size size) {
   if (auto grown = grow(object, links::region_size(capacity)); !grown) return grown.error();
+  if (size == Size::sealed) {
+    if (auto sealed = seal_size(object); !sealed) return sealed.error();
+  }
   auto bells = Doorbell::create();
   if (!bells) return bells.error();
   auto region = open(std::move(object), capacity, std::move(bells->first), true);
@@ -88,17 +92,20 @@ Result<links::Offer> SharedRegion::offer() {
   return offer;
 }
 
-Result<std::unique_ptr<SharedRegion>> SharedRegion::take(links::Offer offer) {
+Result<std::unique_ptr<SharedRegion>> SharedRegion::take(links::Offer offer, Size kind) {
   if (offer.numbers.size() != kNumbers || offer.handles.size() != kHandles) return broken_offer();
   const auto [size, capacity] = std::pair{offer.numbers[0], offer.numbers[1]};
   if (!is_capacity(capacity) || size != links::region_size(capacity)) return broken_offer();
+  // The seals first: what the size is afterwards it stays.
+  if (kind == Size::sealed && !has_sealed_size(offer.handles[0])) return broken_offer();
   if (!is_shared_memory(offer.handles[0], size)) return broken_offer();
   auto bell = Doorbell::adopt(std::move(offer.handles[1]));
   if (!bell) return bell.error();
   auto region = open(std::move(offer.handles[0]), capacity, *std::move(bell), false);
-  // A handle that may not be mapped is no region.
-  if (!region && region.error().code != Errc::limit_reached) return broken_offer();
-  return region;
+  if (region || region.error().code == Errc::limit_reached) return region;
+  // A policy may forbid this process what its peer may do: those who can do without a region want to know.
+  if (kind == Size::sealed && region.error().code == Errc::access_denied) return region;
+  return broken_offer();  // a handle that can't be mapped is no region
 }
 
 Result<void> SharedRegion::reserve(std::size_t offset, std::size_t size) {
