@@ -59,13 +59,14 @@ class RingHold {
 // is atomic: released_units(), which puts ask for, and announce(), which each side that is about to sleep makes for itself.
 class RingReader {
  public:
-  RingReader(std::shared_ptr<links::RegionLink> region, unsigned ring, std::size_t max_message);
+  // `copies`: messages are private copies, and never views.
+  RingReader(std::shared_ptr<links::RegionLink> region, unsigned ring, std::size_t max_message, bool copies = false);
 
   // The next message (a view into the ring, or assembled from pieces) or control word; would_block: nothing is there.
   Result<Incoming> take();
 
-  // Counts a message as handed to the caller, and tells a producer that asks.
-  void note_taken() noexcept;
+  // Counts messages as handed to the caller, and tells a producer that asks.
+  void note_taken(std::uint32_t messages) noexcept;
 
   // True if messages that are still held take the room that the producer waits for: nothing will come until one is let go.
   [[nodiscard]] bool is_holding_up() const noexcept;
@@ -76,11 +77,13 @@ class RingReader {
   [[nodiscard]] std::uint32_t released_units() const noexcept { return hold_->released_units(); }
 
  private:
+  [[nodiscard]] Result<void> step_over(const RecordHeader& header, std::uint64_t end);
   Result<Incoming> take_record(const RecordHeader& header, std::uint64_t end);
 
   std::shared_ptr<links::RegionLink> region_;
   RingView ring_;
   std::shared_ptr<RingHold> hold_;
+  const bool copies_;
   Assembly assembly_;
   std::uint64_t position_{0};
   std::uint32_t taken_{0};

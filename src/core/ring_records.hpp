@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <span>
 #include <utility>
 
 #include <sluice/result.hpp>
@@ -16,29 +18,48 @@
 
 namespace sluice::inline v0::core {
 
-// One thread at a time may use the outgoing half: put, put_control, taken_by_peer, announce_room, announce_asking,
-// stop_waiting_for_room, waits_for_room, has_room; and one the incoming half: take, note_taken, is_holding_up. Which thread
-// that is may change from call to call: the session's two locks see to it. announce_incoming, bell and silence are for any
-// thread.
+// One thread at a time may use the outgoing half: put, put_control, put_batch, lend, commit, take_back, taken_by_peer,
+// announce_room, announce_asking, stop_waiting_for_room, waits_for_room, has_room; and one the incoming half: take, note_taken,
+// is_holding_up. Which thread that is may change from call to call: the session's two locks see to it. announce_incoming, bell,
+// silence and region are for any thread.
 class RingRecords {
  public:
-  RingRecords(std::shared_ptr<links::RegionLink> region, std::size_t max_message)
+  RingRecords(std::shared_ptr<links::RegionLink> region, std::size_t max_message, bool copies)
       : region_(std::move(region)),
         writer_(std::make_unique<RingWriter>(region_, region_->is_maker() ? 1U : 0U)),
-        reader_(std::make_unique<RingReader>(region_, region_->is_maker() ? 0U : 1U, max_message)) {}
+        reader_(std::make_unique<RingReader>(region_, region_->is_maker() ? 0U : 1U, max_message, copies)) {}
 
   Result<bool> put(OutgoingMessage& message, std::uint32_t) { return writer_->put(message, reader_->released_units()); }
   Result<void> put_control(const Control& control, std::uint32_t) {
     return writer_->put_control(control, reader_->released_units());
   }
   static Result<void> move_rest() noexcept { return {}; }
+  // Puts messages from the front until one finds no room, and publishes them together: how many are put whole.
+  Result<std::size_t> put_batch(std::span<OutgoingMessage> messages, std::uint32_t) {
+    writer_->begin_batch();
+    std::size_t whole = 0;
+    Result<bool> put = true;
+    while (whole < messages.size() && put) {
+      put = writer_->put(messages[whole], reader_->released_units());
+      if (put && *put) ++whole;
+    }
+    writer_->end_batch();
+    if (whole == 0 && !put) return put.error();
+    return whole;
+  }
+
+  Result<std::optional<std::span<std::byte>>> lend(std::size_t size) { return writer_->lend(size, reader_->released_units()); }
+  [[nodiscard]] bool commit(std::size_t size) noexcept { return writer_->commit(size, reader_->released_units()); }
+  void take_back() noexcept { writer_->take_back(); }
+  // What keeps the memory of a loan mapped.
+  [[nodiscard]] std::shared_ptr<links::RegionLink> region() const noexcept { return region_; }
 
   Result<Incoming> take() {
     auto incoming = reader_->take();
     if (incoming && incoming->what != Incoming::What::more) writer_->note_released(incoming->back);
     return incoming;
   }
-  void note_taken() noexcept { reader_->note_taken(); }
+  void note_taken(std::uint32_t messages) noexcept { reader_->note_taken(messages); }
   [[nodiscard]] std::uint32_t taken_by_peer() const noexcept { return writer_->taken(); }
 
   // Both directions are waited for at the doorbell, for reading.
