@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <utility>
 #include <variant>
 
@@ -36,14 +37,19 @@ struct WaitingPoint {
 
 class AnyRecords {
  public:
-  // The limits of what comes in: bytes of a message, handles of one (0: this end opens none). `handles`: what carries those
-  // of messages in a region; null: they have none.
-  AnyRecords(links::AnyLink link, std::size_t max_message, std::size_t max_handles,
+  // The limits of what comes in: bytes of a message, handles of one (0: this end opens none). `copies`: messages are never
+  // views of shared memory. `handles`: what carries those of messages in a region; null: they have none.
+  AnyRecords(links::AnyLink link, std::size_t max_message, std::size_t max_handles, bool copies,
              std::unique_ptr<links::StreamLink> handles = nullptr)
-      : records_(make(std::move(link), max_message, max_handles, std::move(handles))) {}
+      : records_(make(std::move(link), max_message, max_handles, copies, std::move(handles))) {}
 
   Result<bool> put(OutgoingMessage& message, std::uint32_t taken) {
     return std::visit([&](auto& records) { return records.put(message, taken); }, records_);
+  }
+  // From the front of `messages`, which is not empty, as many as go at once: how many are put whole. The one behind these may
+  // have started. An error: no further one has gone whole.
+  Result<std::size_t> put_batch(std::span<OutgoingMessage> messages, std::uint32_t taken) {
+    return std::visit([&](auto& records) { return records.put_batch(messages, taken); }, records_);
   }
   Result<void> put_control(const Control& control, std::uint32_t taken) {
     return std::visit([&](auto& records) { return records.put_control(control, taken); }, records_);
@@ -88,7 +94,7 @@ class AnyRecords {
  private:
   using Records = std::variant<StreamRecords, PacketRecords, RingRecords>;
 
-  static Records make(links::AnyLink link, std::size_t max_message, std::size_t max_handles,
+  static Records make(links::AnyLink link, std::size_t max_message, std::size_t max_handles, bool copies,
                       std::unique_ptr<links::StreamLink> handles) {
     switch (link.index()) {
       case 0:
@@ -96,7 +102,7 @@ class AnyRecords {
       case 1:
         return PacketRecords{std::get<1>(std::move(link)), max_message};
       default:
-        return RingRecords{std::get<2>(std::move(link)), max_message,
+        return RingRecords{std::get<2>(std::move(link)), max_message, copies,
                            handles ? std::make_unique<RingHandles>(std::move(handles), max_handles) : nullptr};
     }
   }

@@ -59,6 +59,18 @@ Result<void> Channel::send(const Outgoing& message, Deadline deadline) {
   return guarded(*session_, Step::send, [&] { return session_->send(message, deadline); });
 }
 
+Result<std::size_t> Channel::send_many(std::span<const Outgoing> messages, Deadline deadline) {
+  if (!session_) return moved_from(Step::send);
+  return guarded(*session_, Step::send, [&] { return session_->send_many(messages, deadline); });
+}
+
+Result<Loan> Channel::loan(std::size_t size, Deadline deadline) {
+  if (!session_) return moved_from(Step::loan);
+  const auto bytes = guarded(*session_, Step::loan, [&] { return session_->loan(size, deadline); });
+  if (!bytes) return bytes.error();
+  return Loan{session_.get(), *bytes};
+}
+
 Result<Message> Channel::receive(Deadline deadline) {
   if (!session_) return moved_from(Step::receive);
   return guarded(*session_, Step::receive, [&] { return session_->receive(deadline); });
@@ -67,6 +79,11 @@ Result<Message> Channel::receive(Deadline deadline) {
 Result<Received> Channel::receive_into(std::span<std::byte> room, Deadline deadline) {
   if (!session_) return moved_from(Step::receive);
   return guarded(*session_, Step::receive, [&] { return session_->receive_into(room, deadline); });
+}
+
+Result<std::size_t> Channel::receive_many(std::span<Message> messages, Deadline deadline) {
+  if (!session_) return moved_from(Step::receive);
+  return guarded(*session_, Step::receive, [&] { return session_->receive_many(messages, deadline); });
 }
 
 Result<void> Channel::flush(Deadline deadline) {
@@ -124,6 +141,25 @@ const Peer& Channel::peer() const noexcept {
 }
 
 Statistics Channel::statistics() const { return session_ ? session_->statistics() : Statistics{}; }
+
+// ---- Loan ----------------------------------------------------------------------------------------------------------------
+
+Result<void> Loan::attach(std::span<const Handle> handles) {
+  if (session_ == nullptr) return Error{Errc::misuse, Step::attach, 0, 0, 0};
+  return guarded(Step::attach, [&] { return session_->attach(handles); });  // nothing has gone: the channel goes on
+}
+
+Result<void> Loan::commit(std::size_t size) {
+  auto* const session = std::exchange(session_, nullptr);
+  bytes_ = {};
+  if (session == nullptr) return Error{Errc::misuse, Step::commit, 0, 0, 0};
+  return guarded(*session, Step::commit, [&] { return session->commit(size); });
+}
+
+void Loan::drop_now() noexcept {
+  bytes_ = {};
+  std::exchange(session_, nullptr)->drop_loan();
+}
 
 // ---- Listener ------------------------------------------------------------------------------------------------------------
 

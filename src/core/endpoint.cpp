@@ -17,6 +17,8 @@ constexpr std::string_view kMaxMessage = "max_message";
 constexpr std::string_view kCapacity = "capacity";
 constexpr std::string_view kMaxHandles = "max_handles";
 constexpr std::string_view kAllow = "allow";
+constexpr std::string_view kSenders = "senders";
+constexpr std::string_view kSpin = "spin";
 constexpr std::string_view kHexDigits = "0123456789ABCDEF";
 
 Error unreadable(std::size_t position) noexcept {
@@ -99,9 +101,23 @@ Result<Allow> allow_option(std::string_view value) noexcept {
   return Errc::invalid_endpoint;
 }
 
+Result<Senders> senders_option(std::string_view value) noexcept {
+  if (value == "one") return Senders::one;
+  if (value == "many") return Senders::many;
+  return Errc::invalid_endpoint;
+}
+
+// Microseconds: digits alone.
+Result<std::chrono::microseconds> spin_option(std::string_view value) noexcept {
+  if (value.empty() || !is_digit(value.back())) return Errc::invalid_endpoint;  // no K, M, G
+  const auto count = parse_size(value);
+  if (!count || *count > static_cast<std::uint64_t>(kMaxSpin.count())) return Errc::invalid_endpoint;
+  return std::chrono::microseconds{static_cast<std::chrono::microseconds::rep>(*count)};
+}
+
 // Takes the text's value into `to` unless the call has set one.
-template <class T>
-Result<void> take(Result<T> value, const std::optional<T>& of_call, std::size_t which, T& to) noexcept {
+template <class T, class To>
+Result<void> take(Result<T> value, const std::optional<T>& of_call, std::size_t which, To& to) noexcept {
   if (of_call) return bad_option(Errc::misuse, which);
   if (!value) return bad_option(Errc::invalid_endpoint, which);
   to = *value;
@@ -121,6 +137,10 @@ Result<bool> take_common(const std::pair<std::string, std::string>& option, std:
     taken = take(handles_option(value), options.max_handles, which, limits.max_handles);
   } else if (name == kAllow) {
     taken = take(allow_option(value), options.allow, which, limits.allow);
+  } else if (name == kSenders) {
+    taken = take(senders_option(value), options.senders, which, limits.conduct.senders);
+  } else if (name == kSpin) {
+    taken = take(spin_option(value), options.spin, which, limits.conduct.spin);
   } else {
     return false;
   }
@@ -176,7 +196,12 @@ Result<Limits> take_options(Endpoint& endpoint, const Options& options, std::str
   limits.capacity = options.capacity.value_or(limits.capacity);
   limits.max_handles = options.max_handles.value_or(limits.max_handles);
   limits.allow = options.allow.value_or(limits.allow);
-  if (limits.max_message > kMaxSize || limits.capacity > kMaxSize || limits.max_handles > links::kMostHandles) {
+  limits.conduct.untrusted = options.untrusted;
+  limits.conduct.senders = options.senders.value_or(limits.conduct.senders);
+  limits.conduct.spin = options.spin;
+  const bool spins_too_long = options.spin && (*options.spin < options.spin->zero() || *options.spin > kMaxSpin);
+  if (limits.max_message > kMaxSize || limits.capacity > kMaxSize || limits.max_handles > links::kMostHandles ||
+      spins_too_long) {
     return Error{Errc::misuse, Step::check_options, 0, kNotInText, 0};
   }
 

@@ -12,6 +12,8 @@
 #include <sluice/options.hpp>
 #include <sluice/result.hpp>
 
+#include "core/conduct.hpp"
+
 namespace sluice::inline v0::core {
 
 struct Endpoint {
@@ -33,6 +35,7 @@ struct Limits {
   std::size_t max_handles{16};
   Allow allow{Allow::same_user};
   bool wait_for_listener{false};
+  Conduct conduct;
 };
 
 // Options of the call and of the text together, checked; the common ones are taken out of `endpoint.options`, so that what is

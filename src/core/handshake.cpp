@@ -228,6 +228,7 @@ Established Handshake::establish() {
   result.max_incoming = limits_.max_message;
   result.max_outgoing = static_cast<std::size_t>(std::min<std::uint64_t>(peer_largest_, SIZE_MAX));
   result.max_incoming_handles = max_handles_;
+  result.conduct = limits_.conduct;
   result.max_outgoing_handles = std::min(peer_max_handles_, links::kMostHandles);
   result.traits = row_.promised;
   result.traits.handles = carries_handles(meeting_);

@@ -15,48 +15,56 @@ void encode_head(std::span<std::byte, kPacketHead> head, const RecordHeader& hea
 
 // ---- outgoing ------------------------------------------------------------------------------------------------------------
 
-// Sends the next packets of `message`, up to a batch: how many bytes of payload went out.
-Result<std::size_t> PacketRecords::send_batch(const OutgoingMessage& message, std::uint32_t back) {
+// Lists the next packets of these messages, one after the other, up to a batch.
+void PacketRecords::gather_packets(std::span<const OutgoingMessage> messages, std::uint32_t back) {
   places_.clear();
   packets_.clear();
-  std::array<std::size_t, kBatch> begins{};
-  std::array<std::size_t, kBatch> lengths{};
+  std::array<std::size_t, kBatch + 1> begins{};
   std::size_t count = 0;
-  std::size_t ahead = 0;  // payload of the packets before this one
-  do {
-    const std::size_t rest = message.rest() - ahead;
-    const std::size_t length = std::min(rest, max_payload_);
-    RecordHeader header;
-    header.kind = kind_of_next(!message.started() && count == 0, rest, max_payload_);
-    header.length = static_cast<std::uint32_t>(length);
-    header.back = back;
-    encode_head(heads_[count], header, next_out_ + static_cast<std::uint32_t>(count));
-    begins[count] = places_.size();
-    lengths[count] = length;
-    places_.emplace_back(heads_[count]);
-    message.gather(length, places_, ahead);
-    ahead += length;
-    ++count;
-  } while (count < kBatch && ahead < message.rest());
-  // places_ no longer moves: now the packets can point into it.
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::size_t end = i + 1 < count ? begins[i + 1] : places_.size();
-    packets_.push_back({std::span{places_}.subspan(begins[i], end - begins[i])});
+  for (std::size_t which = 0; which < messages.size() && count < kBatch; ++which) {
+    const auto& message = messages[which];
+    std::size_t ahead = 0;  // payload of its packets before this one
+    do {
+      const std::size_t rest = message.rest() - ahead;
+      const std::size_t length = std::min(rest, max_payload_);
+      RecordHeader header;
+      header.kind = kind_of_next(!message.started() && ahead == 0, rest, max_payload_);
+      header.length = static_cast<std::uint32_t>(length);
+      header.back = back;
+      encode_head(heads_[count], header, next_out_ + static_cast<std::uint32_t>(count));
+      begins[count] = places_.size();
+      parts_[count] = {which, length};
+      places_.emplace_back(heads_[count]);
+      message.gather(length, places_, ahead);
+      ahead += length;
+      ++count;
+    } while (count < kBatch && ahead < message.rest());
   }
-  const auto sent = link_->send(packets_);
-  if (!sent) return sent.error();
-  next_out_ += static_cast<std::uint32_t>(*sent);
-  std::size_t payload = 0;
-  for (std::size_t i = 0; i < *sent; ++i) payload += lengths[i];
-  return payload;
+  begins[count] = places_.size();
+  // places_ no longer moves: now the packets can point into it.
+  for (std::size_t i = 0; i < count; ++i)
+    packets_.push_back({std::span{places_}.subspan(begins[i], begins[i + 1] - begins[i])});
 }
 
 Result<bool> PacketRecords::put(OutgoingMessage& message, std::uint32_t back) {
-  const auto sent = send_batch(message, back);
+  const auto whole = put_batch({&message, 1}, back);
+  if (!whole) return whole.error();
+  return *whole == 1;
+}
+
+Result<std::size_t> PacketRecords::put_batch(std::span<OutgoingMessage> messages, std::uint32_t back) {
+  gather_packets(messages, back);
+  const auto sent = link_->send(packets_);
   if (!sent) return sent.error();
-  message.start();
-  message.advance(*sent);
-  return message.rest() == 0;
+  next_out_ += static_cast<std::uint32_t>(*sent);
+  std::size_t whole = 0;
+  for (const auto& part : std::span{parts_}.first(*sent)) {
+    auto& message = messages[part.message];
+    message.start();
+    message.advance(part.length);
+    if (message.rest() == 0) whole = part.message + 1;
+  }
+  return whole;
 }
 
 Result<void> PacketRecords::put_control(const Control& control, std::uint32_t back) {

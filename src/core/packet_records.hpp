@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include <sluice/result.hpp>
@@ -29,6 +30,8 @@ class PacketRecords {
 
   // As StreamRecords::put(), a batch of packets a call; a packet goes whole, so nothing is ever half begun.
   Result<bool> put(OutgoingMessage& message, std::uint32_t back);
+  // The same with packets of several messages: how many of these went out whole. The one behind them may have started.
+  Result<std::size_t> put_batch(std::span<OutgoingMessage> messages, std::uint32_t back);
   Result<void> put_control(const Control& control, std::uint32_t back);
   static Result<void> move_rest() noexcept { return {}; }
 
@@ -41,7 +44,12 @@ class PacketRecords {
   static constexpr std::size_t kBatch = 16;  // packets a call: enough to spread a call's cost, small enough for the stack
   using Head = std::array<std::byte, kPacketHead>;
 
-  Result<std::size_t> send_batch(const OutgoingMessage& message, std::uint32_t back);
+  // A packet of a batch: of which message, and how much of it.
+  struct Part {
+    std::size_t message;
+    std::size_t length;
+  };
+  void gather_packets(std::span<const OutgoingMessage> messages, std::uint32_t back);
   Result<void> receive_batch();
   Result<bool> take_packet(const links::Packet& packet, Incoming& incoming);
 
@@ -51,7 +59,8 @@ class PacketRecords {
   // outgoing
   std::uint32_t next_out_{0};
   std::array<Head, kBatch> heads_{};
-  std::vector<Bytes> places_;                   // scratch: the parts of a batch, one packet after the other
+  std::array<Part, kBatch> parts_{};            // scratch: what the packets of a batch are
+  std::vector<Bytes> places_;                   // scratch: the bytes of a batch, one packet after the other
   std::vector<links::OutgoingPacket> packets_;  // scratch
 
   // incoming

@@ -30,7 +30,7 @@ enum class Kind : std::uint8_t {
   data = 1,        // a whole message
   piece = 2,       // a part of a message, not the last
   last_piece = 3,  // the last part
-  filler = 4,      // ring: void up to the end of the lap; payload length 0
+  filler = 4,      // ring: void; length 0: up to the end of the lap, else a multiple of 8
   control = 5,     // a control word (Control below)
 };
 

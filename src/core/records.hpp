@@ -14,6 +14,7 @@
 #include <sluice/message.hpp>
 #include <sluice/result.hpp>
 
+#include "core/loan_memory.hpp"
 #include "core/message_storage.hpp"
 #include "core/record.hpp"
 #include "links/buffer.hpp"
@@ -67,8 +68,8 @@ class OutgoingMessage {
   bool started_{false};
 };
 
-// The rest of an accepted message whose sender could not wait: a private copy, finished by whoever calls next. There are no
-// handles in it: they went with the byte that made the message accepted.
+// The rest of an accepted message whose sender could not wait, finished by whoever calls next: a private copy, without handles,
+// for they went with the byte that made the message accepted; or the very memory of a loan, of which nothing may have gone yet.
 class Tail {
  public:
   // Copies what is left of `message`; false if memory was refused.
@@ -85,15 +86,30 @@ class Tail {
     present_ = true;
     return true;
   }
+  // Takes over what is left of a loan of `size` bytes in that memory, of which `message` has gone so far.
+  void take_over(LoanMemory memory, std::size_t size, LoanHandles handles, const OutgoingMessage& message) noexcept {
+    lent_ = std::move(memory);
+    handles_ = std::move(handles);
+    part_ = lent_.first(size);
+    outgoing_ = OutgoingMessage{{&part_, 1}, handles_.handles()};
+    outgoing_.advance(size - message.rest());
+    if (message.started()) outgoing_.start();
+    present_ = true;
+  }
   [[nodiscard]] bool present() const noexcept { return present_; }
   [[nodiscard]] OutgoingMessage& outgoing() noexcept { return outgoing_; }
   void drop() noexcept {
     present_ = false;
     bytes_ = links::Buffer{};
+    handles_.clear();
   }
+  // The memory of the last loan that was taken over, once its bytes have gone.
+  [[nodiscard]] LoanMemory take_memory() noexcept { return std::move(lent_); }
 
  private:
   links::Buffer bytes_;
+  LoanMemory lent_;
+  LoanHandles handles_;
   Bytes part_;
   OutgoingMessage outgoing_{{}};
   bool present_{false};

@@ -98,10 +98,12 @@ void RingHold::publish(std::uint64_t position) noexcept {
 
 // ---- RingReader ----------------------------------------------------------------------------------------------------------
 
-RingReader::RingReader(std::shared_ptr<links::RegionLink> region, unsigned ring, std::size_t max_message, RingHandles* handles)
+RingReader::RingReader(std::shared_ptr<links::RegionLink> region, unsigned ring, std::size_t max_message, RingHandles* handles,
+                       bool copies)
     : region_(std::move(region)),
       ring_(ring_of(region_->memory(), ring)),
       hold_(std::make_shared<RingHold>(region_, ring_)),
+      copies_(copies),
       assembly_(max_message),
       handles_(handles) {}
 
@@ -118,16 +120,15 @@ Result<Incoming> RingReader::take() {
     if (!header) return protocol_error();
     const std::size_t size = kHeaderSize + aligned(header->length);
     // The record, and the header behind it, must lie in this lap.
-    if (size > ring_.capacity - kHeaderSize - offset && header->kind != Kind::filler) return protocol_error();
+    const bool ends_lap = header->kind == Kind::filler && header->length == 0;
+    if (size > ring_.capacity - kHeaderSize - offset && !ends_lap) return protocol_error();
     const std::uint64_t next_lap = position_ - offset + ring_.capacity;
+    const std::uint64_t end = ends_lap || header->home ? next_lap : position_ + size;
+    if (!hold_->admits(end)) return protocol_error();
     if (header->kind == Kind::filler) {
-      if (header->handles || header->length != 0 || offset == 0 || !hold_->admits(next_lap)) return protocol_error();
-      position_ = next_lap;
-      hold_->pass(position_);
+      if (auto stepped = step_over(*header, end); !stepped) return stepped.error();
       continue;
     }
-    const std::uint64_t end = header->home ? next_lap : position_ + size;
-    if (!hold_->admits(end)) return protocol_error();
     auto incoming = take_record(*header, end);
     if (!incoming && incoming.error().code == Errc::would_block) continue;
     return incoming;
@@ -135,6 +136,17 @@ Result<Incoming> RingReader::take() {
   Incoming incoming;
   incoming.what = Incoming::What::more;
   return incoming;
+}
+
+// A filler: the rest of the lap, or a place that was lent to somebody who didn't use it. What lies in it is not looked at.
+Result<void> RingReader::step_over(const RecordHeader& header, std::uint64_t end) {
+  const bool is_at_begin_of_lap = position_ % ring_.capacity == 0;
+  if (header.handles) return protocol_error();
+  const bool is_broken = header.length == 0 ? is_at_begin_of_lap : header.length % kUnit != 0 || header.home;
+  if (is_broken) return protocol_error();
+  position_ = end;
+  hold_->pass(end);
+  return {};
 }
 
 // would_block: a piece was taken, its message is not complete.
@@ -155,7 +167,7 @@ Result<Incoming> RingReader::take_record(const RecordHeader& header, std::uint64
     return incoming;
   }
   if (auto begun = assembly_.begin(header.kind, header.length); !begun) return begun.error();
-  if (header.kind == Kind::data) {
+  if (header.kind == Kind::data && !copies_) {
     (void)assembly_.finish();                             // nothing to assemble: the message is a view
     auto storage = std::make_unique<RingMessage>(hold_);  // before anything moves: memory may be refused
     storage->attach(*std::move(handles));
@@ -185,9 +197,10 @@ Result<std::vector<links::Descriptor>> RingReader::take_handles(const RecordHead
   return handles_->take(messages_);
 }
 
-void RingReader::note_taken() noexcept {
+void RingReader::note_taken(std::uint32_t messages) noexcept {
+  taken_ += messages;
   // release: pairs with the acquire in RingWriter::taken()
-  shared(ring_.consumer->taken).store(++taken_, std::memory_order_release);
+  shared(ring_.consumer->taken).store(taken_, std::memory_order_release);
   // seq_cst fence: pairs with the one in RingWriter::announce(): either we see that the producer asks, or it sees the count.
   std::atomic_thread_fence(std::memory_order_seq_cst);
   // relaxed: ordered by the fence

@@ -61,15 +61,16 @@ class RingHold {
 // is atomic: released_units(), which puts ask for, and announce(), which each side that is about to sleep makes for itself.
 class RingReader {
  public:
-  // `handles` (borrowed) carries those of messages; null: they have none.
-  RingReader(std::shared_ptr<links::RegionLink> region, unsigned ring, std::size_t max_message, RingHandles* handles = nullptr);
+  // `handles` (borrowed) carries those of messages; null: they have none. `copies`: messages are private copies, never views.
+  RingReader(std::shared_ptr<links::RegionLink> region, unsigned ring, std::size_t max_message, RingHandles* handles = nullptr,
+             bool copies = false);
 
   // The next message (a view into the ring, or assembled from pieces) or control word; would_block: nothing is there.
   // limit_reached: handles of the next message could not be opened here, and are lost.
   Result<Incoming> take();
 
-  // Counts a message as handed to the caller, and tells a producer that asks.
-  void note_taken() noexcept;
+  // Counts messages as handed to the caller, and tells a producer that asks.
+  void note_taken(std::uint32_t messages) noexcept;
 
   // True if messages that are still held take the room that the producer waits for: nothing will come until one is let go.
   [[nodiscard]] bool is_holding_up() const noexcept;
@@ -80,12 +81,14 @@ class RingReader {
   [[nodiscard]] std::uint32_t released_units() const noexcept { return hold_->released_units(); }
 
  private:
+  [[nodiscard]] Result<void> step_over(const RecordHeader& header, std::uint64_t end);
   Result<Incoming> take_record(const RecordHeader& header, std::uint64_t end);
   Result<std::vector<links::Descriptor>> take_handles(const RecordHeader& header);
 
   std::shared_ptr<links::RegionLink> region_;
   RingView ring_;
   std::shared_ptr<RingHold> hold_;
+  const bool copies_;
   Assembly assembly_;
   std::uint64_t position_{0};
   std::uint32_t taken_{0};

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <span>
 #include <utility>
 
 #include <sluice/result.hpp>
@@ -17,31 +19,51 @@
 
 namespace sluice::inline v0::core {
 
-// One thread at a time may use the outgoing half: put, put_control, taken_by_peer, announce_room, announce_asking,
-// stop_waiting_for_room, waits_for_room, has_room; and one the incoming half: take, note_taken, is_holding_up. Which thread
-// that is may change from call to call: the session's two locks see to it. announce_incoming, bell and silence are for any
-// thread; discard_handles belongs to the incoming half.
+// One thread at a time may use the outgoing half: put, put_control, put_batch, lend, commit, take_back, taken_by_peer,
+// announce_room, announce_asking, stop_waiting_for_room, waits_for_room, has_room; and one the incoming half: take, note_taken,
+// is_holding_up, discard_handles. Which thread that is may change from call to call: the session's two locks see to it.
+// announce_incoming, bell, silence and region are for any thread.
 class RingRecords {
  public:
-  // `handles`: what carries those of messages; null: they have none.
-  RingRecords(std::shared_ptr<links::RegionLink> region, std::size_t max_message, std::unique_ptr<RingHandles> handles)
+  // `copies`: messages are never views. `handles`: what carries those of messages; null: they have none.
+  RingRecords(std::shared_ptr<links::RegionLink> region, std::size_t max_message, bool copies,
+              std::unique_ptr<RingHandles> handles)
       : region_(std::move(region)),
         handles_(std::move(handles)),
         writer_(std::make_unique<RingWriter>(region_, region_->is_maker() ? 1U : 0U, handles_.get())),
-        reader_(std::make_unique<RingReader>(region_, region_->is_maker() ? 0U : 1U, max_message, handles_.get())) {}
+        reader_(std::make_unique<RingReader>(region_, region_->is_maker() ? 0U : 1U, max_message, handles_.get(), copies)) {}
 
   Result<bool> put(OutgoingMessage& message, std::uint32_t) { return writer_->put(message, reader_->released_units()); }
   Result<void> put_control(const Control& control, std::uint32_t) {
     return writer_->put_control(control, reader_->released_units());
   }
   static Result<void> move_rest() noexcept { return {}; }
+  // Puts messages from the front until one finds no room, and publishes them together: how many are put whole.
+  Result<std::size_t> put_batch(std::span<OutgoingMessage> messages, std::uint32_t back) {
+    writer_->begin_batch();
+    std::size_t whole = 0;
+    Result<bool> done = true;
+    while (whole < messages.size() && done) {
+      done = put(messages[whole], back);
+      if (done && *done) ++whole;
+    }
+    writer_->end_batch();
+    if (whole == 0 && !done) return done.error();
+    return whole;
+  }
+
+  Result<std::optional<std::span<std::byte>>> lend(std::size_t size) { return writer_->lend(size, reader_->released_units()); }
+  [[nodiscard]] bool commit(std::size_t size) noexcept { return writer_->commit(size, reader_->released_units()); }
+  void take_back() noexcept { writer_->take_back(); }
+  // What keeps the memory of a loan mapped.
+  [[nodiscard]] std::shared_ptr<links::RegionLink> region() const noexcept { return region_; }
 
   Result<Incoming> take() {
     auto incoming = reader_->take();
     if (incoming && incoming->what != Incoming::What::more) writer_->note_released(incoming->back);
     return incoming;
   }
-  void note_taken() noexcept { reader_->note_taken(); }
+  void note_taken(std::uint32_t messages) noexcept { reader_->note_taken(messages); }
   [[nodiscard]] std::uint32_t taken_by_peer() const noexcept { return writer_->taken(); }
 
   // Both directions are waited for at the doorbell, for reading.

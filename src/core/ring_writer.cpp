@@ -47,52 +47,109 @@ Result<bool> RingWriter::put(OutgoingMessage& message, std::uint32_t back) {
 Result<void> RingWriter::put_control(const Control& control, std::uint32_t back) {
   const auto payload = encode(control);
   const Bytes place{payload};
+  if (lent_) make_void(back);
   return put_record({.length = kControlSize, .kind = Kind::control, .back = back}, {&place, 1}, 0);
 }
 
 Result<void> RingWriter::put_record(const RecordHeader& header, std::span<const Bytes> payload, std::size_t kept_free,
                                     std::span<const Handle> handles) {
-  const std::size_t size = kHeaderSize + aligned(header.length);
-  if (offset() + size + kHeaderSize > lap_) {
-    if (auto ended = end_lap(header.back, kept_free); !ended) return ended;
-  }
-  const std::uint64_t end = position_ + size;
-  // The furthest place that a control record behind this one may need: in this lap, or at the beginning of the next.
-  const bool kept_in_lap = offset() + size + kept_free <= lap_;
-  if (auto room = require_room_for(kept_free == 0 || kept_in_lap ? end : next_lap(), kept_free); !room) return room;
-
+  const auto place = find_place(header.length, header.back, kept_free);
+  if (!place) return place.error();
   if (!handles.empty()) {
     // Now that nothing else can keep the record back: they can't be had again.
     if (handles_ == nullptr) return Error{Errc::not_supported, Step::attach, 0, 0, 0};
     if (auto sent = handles_->send(messages_, handles); !sent) return sent;
   }
-
-  const std::size_t at = offset();
-  // relaxed: the release store of our header, below, makes it visible before the consumer can look here
-  header_at(ring_, at + size).store(0, std::memory_order_relaxed);
-  std::byte* to = ring_.bytes + at + kHeaderSize;
+  std::byte* to = ring_.bytes + *place + kHeaderSize;
   for (const auto part : payload) {
     if (!part.empty()) std::memcpy(to, part.data(), part.size());
     to += part.size();
   }
-  fault::point("before-publish");
-  position_ = end;
-  // Before the record is there: who takes it must not believe any longer that we wait for room.
-  stop_waiting();
-  publish(at, header);
+  publish_behind(*place, header);
   return {};
 }
 
-// Stores the header, which makes the record visible, and rings if the consumer sleeps.
-void RingWriter::publish(std::size_t at, const RecordHeader& header) noexcept {
+// Where a record with so much payload goes, and has room, at position_: its offset. It may have to begin another lap.
+Result<std::size_t> RingWriter::find_place(std::size_t length, std::uint32_t back, std::size_t kept_free) {
+  const std::size_t size = kHeaderSize + aligned(length);
+  if (offset() + size + kHeaderSize > lap_) {
+    if (auto ended = end_lap(back, kept_free); !ended) return ended.error();
+  }
+  // The furthest place that a control record behind this one may need: in this lap, or at the beginning of the next.
+  const bool kept_in_lap = offset() + size + kept_free <= lap_;
+  const std::uint64_t end = kept_free == 0 || kept_in_lap ? position_ + size : next_lap();
+  if (auto room = require_room_for(end, kept_free); !room) return room.error();
+  return offset();
+}
+
+// The payload is there: publishes its record, behind which nothing is yet.
+void RingWriter::publish_behind(std::size_t at, const RecordHeader& header) noexcept {
+  const std::size_t size = kHeaderSize + aligned(header.length);
+  // relaxed: the release store of our header, below, makes it visible before the consumer can look here
+  header_at(ring_, at + size).store(0, std::memory_order_relaxed);
+  fault::point("before-publish");
+  position_ += size;
   if (ends_message(header.kind)) ++messages_;
+  // Before the record is there: who takes it must not believe any longer that we wait for room.
+  stop_waiting();
+  publish(at, pack(header));
+}
+
+// Stores the header, which makes the record visible, and rings if the consumer sleeps. In a batch the first header is stored
+// last: until then nobody comes to the others.
+void RingWriter::publish(std::size_t at, std::uint64_t packed) noexcept {
+  if (is_batch_) {
+    if (first_header_ == 0) {
+      first_at_ = at;
+      first_header_ = packed;
+    } else {
+      // relaxed: the release store of the first header, in end_batch(), makes it visible with all that stands before it here
+      header_at(ring_, at).store(packed, std::memory_order_relaxed);
+    }
+    return;
+  }
   // release: pairs with the acquire load in RingReader::take(); makes the payload and the zero header behind it visible first.
-  header_at(ring_, at).store(pack(header), std::memory_order_release);
+  header_at(ring_, at).store(packed, std::memory_order_release);
   fault::point("after-publish");
   // seq_cst fence: pairs with the one in RingReader::announce(). Either we see `waits`, or the consumer, which looks again
   // after its fence, sees our header.
   std::atomic_thread_fence(std::memory_order_seq_cst);
   ring_sleeping_consumer();
+}
+
+void RingWriter::begin_batch() noexcept {
+  is_batch_ = true;
+  first_header_ = 0;
+}
+
+void RingWriter::end_batch() noexcept {
+  is_batch_ = false;
+  if (first_header_ != 0) publish(first_at_, first_header_);
+}
+
+Result<std::optional<std::span<std::byte>>> RingWriter::lend(std::size_t size, std::uint32_t back) {
+  back_up_to(offset() + kHeaderSize + aligned(std::min(size, whole_limit())) + kKeptFree);  // memory first, as in put()
+  if (size > whole_limit()) return std::optional<std::span<std::byte>>{};
+  const auto place = find_place(size, back, kKeptFree);
+  if (!place) return place.error();
+  lent_ = size;
+  return std::optional{std::span{ring_.bytes + *place + kHeaderSize, size}};
+}
+
+bool RingWriter::commit(std::size_t size, std::uint32_t back) noexcept {
+  if (!lent_) return false;
+  lent_.reset();
+  publish_behind(offset(), {.length = static_cast<std::uint32_t>(size), .kind = Kind::data, .back = back});
+  return true;
+}
+
+// Somebody may go on writing into the place that was lent, and a control record is due: what is lent becomes a void, which the
+// consumer steps over without a look at it. Its end was reserved with it.
+void RingWriter::make_void(std::uint32_t back) noexcept {
+  const std::size_t length = aligned(*lent_);
+  lent_.reset();
+  if (length == 0) return;  // nobody writes there
+  publish_behind(offset(), {.length = static_cast<std::uint32_t>(length), .kind = Kind::filler, .back = back});
 }
 
 // After a seq_cst fence.
@@ -111,7 +168,7 @@ Result<void> RingWriter::end_lap(std::uint32_t back, std::size_t kept_free) {
   const std::size_t at = offset();
   header_at(ring_, 0).store(0, std::memory_order_relaxed);  // relaxed: published by the filler's header, as in put_record()
   position_ = next_lap();
-  publish(at, {.length = 0, .kind = Kind::filler, .back = back});
+  publish(at, pack({.length = 0, .kind = Kind::filler, .back = back}));
   return {};
 }
 

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <span>
 #include <vector>
 
 #include <sluice/result.hpp>
@@ -36,6 +38,18 @@ class RingWriter {
   // Control records may use room that messages leave for them, so that a goodbye always fits.
   Result<void> put_control(const Control& control, std::uint32_t back);
 
+  // Several messages become visible together, with one look whether the consumer sleeps: what is put between these two.
+  void begin_batch() noexcept;
+  void end_batch() noexcept;
+
+  // A place in the ring for a message of `size` bytes, to be written by the caller: nothing if it doesn't lie whole in this
+  // ring. would_block: no room. Until commit() or take_back() no message is put. A control record that is put meanwhile makes
+  // the place void, for good: it goes behind it, and there is room for it.
+  Result<std::optional<std::span<std::byte>>> lend(std::size_t size, std::uint32_t back);
+  // Publishes the first `size` bytes of the place that was lent: false if that has become void.
+  [[nodiscard]] bool commit(std::size_t size, std::uint32_t back) noexcept;
+  void take_back() noexcept { lent_.reset(); }
+
   // A release position that came along in a header of the other direction. Any thread.
   void note_released(std::uint32_t units) noexcept {
     // release: pairs with the acquire in require_room(); the header that brought it was read with acquire, so the peer's
@@ -63,6 +77,8 @@ class RingWriter {
  private:
   Result<void> put_record(const RecordHeader& header, std::span<const Bytes> payload, std::size_t kept_free,
                           std::span<const Handle> handles = {});
+  void make_void(std::uint32_t back) noexcept;
+  Result<std::size_t> find_place(std::size_t length, std::uint32_t back, std::size_t kept_free);
   Result<void> end_lap(std::uint32_t back, std::size_t kept_free);
   void back_up_to(std::size_t offset) noexcept;
   Result<void> require_room(std::uint64_t end) noexcept;
@@ -70,7 +86,8 @@ class RingWriter {
   Result<void> note_position(std::uint32_t units) noexcept;
   static constexpr std::uint64_t kFresh = std::uint64_t{1} << 32;
   void ring_sleeping_consumer() noexcept;
-  void publish(std::size_t at, const RecordHeader& header) noexcept;
+  void publish_behind(std::size_t at, const RecordHeader& header) noexcept;
+  void publish(std::size_t at, std::uint64_t packed) noexcept;
   [[nodiscard]] std::size_t offset() const noexcept { return static_cast<std::size_t>(position_ % ring_.capacity); }
   [[nodiscard]] std::uint64_t next_lap() const noexcept { return position_ - offset() + ring_.capacity; }
   [[nodiscard]] std::size_t whole_limit() const noexcept;
@@ -83,6 +100,10 @@ class RingWriter {
   std::size_t lap_;            // bytes of a lap that may be used: the capacity, or less where memory has run out
   std::size_t backed_{kFirstStretch};
   std::uint64_t wanted_{0};                    // up to where the message that found no room needs it; 0: none was refused
+  std::optional<std::size_t> lent_;            // bytes of the place that is lent, at position_
+  bool is_batch_{false};                       // between begin_batch() and end_batch()
+  std::size_t first_at_{0};                    // offset of the first record of a batch …
+  std::uint64_t first_header_{0};              // … and its header, not published yet; 0: there is none
   bool waits_for_room_{false};                 // announced, and not taken back
   std::atomic<std::uint64_t> piggybacked_{0};  // a release position with kFresh, or 0
   RingHandles* handles_;                       // null: messages have none

@@ -8,6 +8,12 @@
 #include "links/system.hpp"
 
 namespace sluice::inline v0::core {
+namespace {
+
+constexpr int kSpinsInVain = 4;   // one after the other, before spinning becomes rare
+constexpr int kSeldomSpins = 64;  // … and then one of so many waits spins
+
+}  // namespace
 
 Session::Session(Established established)
     : peer_(established.peer),
@@ -17,9 +23,11 @@ Session::Session(Established established)
       max_outgoing_handles_(established.max_outgoing_handles),
       generation_(links::process_generation()),
       processors_(links::usable_processors()),
+      conduct_(established.conduct),
+      turns_(conduct_.senders == Senders::many ? std::make_unique<Turns>() : nullptr),
       tether_(std::move(established.tether)),
       records_(std::in_place, std::move(established.link), established.max_incoming, established.max_incoming_handles,
-               std::move(established.handles)) {}
+               established.conduct.untrusted, std::move(established.handles)) {}
 
 Session::~Session() {
   if (is_foreign_process()) return;  // the channel is the parent's
@@ -131,6 +139,26 @@ Result<Woken> Session::sleep_once(Side side, Wants wants, Deadline deadline) {
   return woken;
 }
 
+// How long a call tries before it sleeps. Never where the peer can't run meanwhile. As long as was asked for; or, where nothing
+// was, a little over a ring alone (a look at a kernel object costs a system call), and seldom when it was in vain lately.
+std::chrono::microseconds Session::time_to_spin() noexcept {
+  constexpr std::chrono::microseconds kSpin{20};
+  constexpr std::chrono::microseconds kNone{0};
+  if (processors_ < 2) return kNone;
+  if (conduct_.spin) return *conduct_.spin;
+  if (traits_.shape != Shape::region) return kNone;
+  const int vain = vain_spins_.load(std::memory_order_relaxed);  // relaxed: a hint
+  if (vain < kSpinsInVain || (vain - kSpinsInVain) % kSeldomSpins == 0) return kSpin;
+  note_spin(true);
+  return kNone;
+}
+
+void Session::note_spin(bool was_in_vain) noexcept {
+  const int vain = vain_spins_.load(std::memory_order_relaxed);  // relaxed: a hint
+  const int more = vain < kSpinsInVain + kSeldomSpins ? vain + 1 : kSpinsInVain + 1;
+  vain_spins_.store(was_in_vain ? more : 0, std::memory_order_relaxed);
+}
+
 // Whether the peer's death is known. Those who sleep are told by the tether; those who only try look at it themselves, but not
 // more often than once a millisecond, for a look is a system call. Called under one of the locks, before cut().
 bool Session::is_peer_gone() noexcept {
@@ -149,6 +177,10 @@ void Session::interrupt() noexcept {
   if (is_foreign_process()) return;
   place(Side::receiving).interrupt();
   place(Side::sending).interrupt();
+  if (!turns_) return;
+  // Those who wait for their turn are told as well; and if nobody waits behind that, it was once.
+  const bool was_somebody = turns_->interrupt();
+  if (was_somebody && !place(Side::sending).is_waiting()) (void)place(Side::sending).take_interrupt();
 }
 
 // ---- what can be asked ---------------------------------------------------------------------------------------------------
@@ -184,7 +216,7 @@ Statistics Session::statistics() {
 }
 
 void Session::advance() {
-  const Call call(*this, Side::sending, Step::send);
+  const Call call(*this, Step::send, Deadline::now());
   if (call.refusal() || closing_.load(std::memory_order_seq_cst)) return;
   move_out();
   read_ahead(Side::sending, kAheadMessages, kAheadBytes);

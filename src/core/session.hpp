@@ -7,6 +7,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -15,6 +16,7 @@
 #include <optional>
 #include <span>
 #include <utility>
+#include <vector>
 
 #include <sluice/channel.hpp>
 #include <sluice/deadline.hpp>
@@ -22,8 +24,11 @@
 #include <sluice/waitable.hpp>
 
 #include "core/any_records.hpp"
+#include "core/conduct.hpp"
+#include "core/loan_memory.hpp"
 #include "core/membership.hpp"
 #include "core/records.hpp"
+#include "core/turns.hpp"
 #include "core/waiting.hpp"
 #include "links/meeting.hpp"
 #include "links/tether.hpp"
@@ -41,6 +46,7 @@ struct Established {
   std::size_t max_outgoing{0};          // … and the other
   std::size_t max_incoming_handles{0};  // the most handles with one message that this end accepts
   std::size_t max_outgoing_handles{0};  // … and the other
+  Conduct conduct{};                    // of this end
 };
 
 // How much flush() and advance() read ahead of the caller's receive(): beyond it the peer is left waiting.
@@ -57,14 +63,21 @@ class Session {
 
   // As in Channel, where they are documented.
   Result<void> send(const Outgoing& outgoing, Deadline deadline);
+  Result<std::size_t> send_many(std::span<const Outgoing> messages, Deadline deadline);
   Result<Message> receive(Deadline deadline);
   Result<Received> receive_into(std::span<std::byte> room, Deadline deadline);
+  Result<std::size_t> receive_many(std::span<Message> messages, Deadline deadline);
   Result<void> flush(Deadline deadline);
   Result<void> finish(Deadline deadline);
   Result<void> close(Deadline deadline);
   void interrupt() noexcept;
   void advance();
   Result<links::Waitable> waitable();
+  // Room for the next message. One loan at a time; it ends with commit(), whatever that returns, or with drop_loan().
+  Result<std::span<std::byte>> loan(std::size_t size, Deadline deadline);
+  Result<void> attach(std::span<const Handle> handles);
+  Result<void> commit(std::size_t size);
+  void drop_loan() noexcept;
   // As Channel::arm(), and says what there is.
   struct Found {
     bool message{false};
@@ -93,7 +106,9 @@ class Session {
   template <class Attempt>
   auto sleep_between(Side side, Step step, Deadline deadline, Attempt& attempt) -> decltype(attempt());
   template <class Attempt>
-  bool spin(Attempt& attempt, Deadline deadline, decltype(std::declval<Attempt&>()())& result);
+  bool spin(Side side, Attempt& attempt, Deadline deadline, decltype(std::declval<Attempt&>()())& result);
+  [[nodiscard]] std::chrono::microseconds time_to_spin() noexcept;
+  void note_spin(bool was_in_vain) noexcept;
   Result<Woken> sleep_once(Side side, Wants wants, Deadline deadline);
   [[nodiscard]] Wants wants_of(Side side);
   [[nodiscard]] bool owes_answer();
@@ -110,8 +125,10 @@ class Session {
   [[nodiscard]] bool is_foreign_process() const noexcept;
 
   // The outgoing half (session_out.cpp); those that end in _locked want out_mutex_.
-  [[nodiscard]] std::optional<Error> refuse(const Outgoing& outgoing, std::size_t size) const;
+  [[nodiscard]] std::optional<Error> refuse(Step step, const Outgoing& outgoing, std::size_t size) const;
   Result<void> try_send(OutgoingMessage& message);
+  template <class Put, class HasBegun>
+  auto try_put(Step step, Put put, HasBegun has_begun) -> decltype(put());
   Result<void> put_locked(OutgoingMessage& message);
   Result<void> move_locked();
   Result<void> move_control_locked();
@@ -125,17 +142,29 @@ class Session {
   Result<void> try_finish();
   [[nodiscard]] std::uint64_t known_taken_locked() noexcept;
 
+  // Several at a time (session_many.cpp).
+  struct Batch;
+  Result<void> put_batch_locked(Batch& batch);
+
+  // The loan (session_loan.cpp).
+  class EndOfLoan;
+  Result<std::span<std::byte>> lend_locked(std::size_t size);
+  Result<void> commit_locked(OutgoingMessage& message, Bytes& part);
+  void end_loan_locked() noexcept;
+
   // The incoming half (session_in.cpp); those that end in _locked want in_mutex_.
   Result<Message> try_receive();
   Result<Received> try_receive_into(std::span<std::byte> room);
+  Result<std::size_t> try_receive_many(std::span<Message> messages);
   Result<Message> next_message_locked();
   [[nodiscard]] bool is_held_up_locked(const Result<Message>& message) noexcept;
   Result<Message> take_message_locked();
   Result<void> take_control_locked(const Control& control);
+  void answer_if_asked_locked() noexcept;
   void keep_ahead_locked(Message message, bool in_front);
   [[nodiscard]] bool has_room_ahead_locked(std::size_t messages, std::size_t bytes) const noexcept;
   void drop_ahead_locked() noexcept;
-  void note_taken_locked(std::size_t bytes) noexcept;
+  void note_taken_locked(std::uint32_t messages, std::size_t bytes) noexcept;
   void read_ahead(Side caller, std::size_t messages, std::size_t bytes);
   Result<void> note_peer_took(std::uint32_t count) noexcept;
 
@@ -165,6 +194,8 @@ class Session {
   const std::size_t max_outgoing_handles_;
   const std::uint32_t generation_;  // the process that made it
   const unsigned processors_;
+  const Conduct conduct_;
+  const std::unique_ptr<Turns> turns_;  // null: one thread sends
   std::unique_ptr<links::Tether> tether_;
   std::optional<AnyRecords> records_;  // gone after cut(), which holds both locks
 
@@ -175,6 +206,17 @@ class Session {
   bool finish_put_{false};
   bool goodbye_put_{false};
   std::array<bool, kSides.size()> sleeps_for_room_{};  // … in a ring, where room is announced
+  // The loan that is out. Nothing but control records is put meanwhile.
+  struct {
+    bool is_out{false};
+    bool in_ring{false};                        // else in `memory`
+    std::size_t size{0};                        // what was asked for
+    const std::byte* bytes{nullptr};            // where it is
+    LoanHandles handles{};                      // belongs to who has the loan
+    LoanMemory memory{};                        // stays from loan to loan
+    std::shared_ptr<links::RegionLink> kept{};  // after cut(): what keeps a ring's bytes mapped
+  } loan_;
+  std::vector<OutgoingMessage> batch_;  // scratch, of send_many(): belongs to the call that is in the place of `sending`
 
   mutable std::mutex in_mutex_;
   std::deque<Message> ahead_;  // read before anybody asked for them (flush), or too large for receive_into()
@@ -236,6 +278,9 @@ class Session {
   // Counters, for statistics() on any thread. relaxed: each is right by itself, and nothing is read through it. The first two
   // pairs are written by the call that sends and by the one that receives.
   std::atomic<std::uint64_t> messages_sent_{0};
+  // How many messages may be on their way that messages_sent_ doesn't count yet. acquire and release: whoever sees 1 after a
+  // batch sees the batch counted.
+  std::atomic<std::uint32_t> being_sent_{1};
   std::atomic<std::uint64_t> bytes_sent_{0};
   std::atomic<std::uint64_t> messages_received_{0};
   std::atomic<std::uint64_t> bytes_received_{0};

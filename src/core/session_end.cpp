@@ -19,9 +19,14 @@ Error Session::end_incoming(const Error& error) {
 }
 
 Error Session::end_outgoing(const Error& error) {
-  const std::lock_guard lock(end_mutex_);
-  if (!outgoing_end_) outgoing_end_ = error;
-  return *outgoing_end_;
+  Error end = error;
+  {
+    const std::lock_guard lock(end_mutex_);
+    if (!outgoing_end_) outgoing_end_ = error;
+    end = *outgoing_end_;
+  }
+  if (turns_) turns_->end();  // who waits for a turn behind a loan would not see it
+  return end;
 }
 
 // Returns the incoming direction's.
@@ -57,6 +62,7 @@ Result<void> Session::close(Deadline deadline) {
   const Call call(*this, Side::closing, Step::close);
   if (call.refusal()) return is_foreign_process() ? Result<void>{*call.refusal()} : Result<void>{};  // another close is in it
   if (closing_.exchange(true, std::memory_order_seq_cst)) return {};  // seq_cst: see WaitingPlace::enter()
+  if (turns_) turns_->end();
   wake_all();
   wait_for_calls_to_leave();  // one of them may be in the middle of a message, and leaves its tail for us
   Result<void> closed;
@@ -134,6 +140,7 @@ void Session::cut() {
   tail_.drop();
   drop_ahead_locked();
   place(Side::armed).forget(*tether_);
+  if (loan_.in_ring) loan_.kept = records_->ring()->region();  // its bytes are the caller's until the loan is gone
   records_.reset();
   tether_.reset();
 }

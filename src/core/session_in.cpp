@@ -26,7 +26,7 @@ Result<Message> Session::try_receive() {
     const std::lock_guard lock(in_mutex_);
     message = next_message_locked();
     if (message) {
-      note_taken_locked(message->bytes().size());
+      note_taken_locked(1, message->bytes().size());
       MessageStorage::hand_over(*message);
     }
     if (is_held_up_locked(message)) message = Error{Errc::held, Step::receive, 0, 0, 0};
@@ -51,7 +51,7 @@ Result<Received> Session::try_receive_into(std::span<std::byte> room) {
       keep_ahead_locked(*std::move(message), true);
     } else {
       std::ranges::copy(message->bytes(), room.begin());
-      note_taken_locked(size);
+      note_taken_locked(1, size);
       received = Received{size, MessageStorage::hand_over_handles(*message)};
     }
   }
@@ -121,9 +121,9 @@ Result<Message> Session::take_message_locked() {
 Result<void> Session::take_control_locked(const Control& control) {
   switch (control.word) {
     case Word::ask:
+      if (records_->ring() != nullptr) return {};  // the consumer's line says it
       peer_asks_ = control.number;
-      // Modulo 2^32: taken has reached what was asked for.
-      if (static_cast<std::int32_t>(taken_.load(std::memory_order_relaxed) - control.number) >= 0) make_due(answer_due_);
+      answer_if_asked_locked();
       return {};
     case Word::taken:
       return {};  // the header has said it
@@ -180,14 +180,21 @@ void Session::drop_ahead_locked() noexcept {
   ahead_bytes_ = ahead_handles_ = 0;
 }
 
-// A message has been handed to the caller.
-void Session::note_taken_locked(std::size_t bytes) noexcept {
-  const std::uint32_t taken = taken_.load(std::memory_order_relaxed) + 1;  // relaxed: written only here, under the lock
-  taken_.store(taken, std::memory_order_release);              // release: pairs with the acquire in move_control_locked()
-  messages_received_.fetch_add(1, std::memory_order_relaxed);  // relaxed: a counter
+// Messages have been handed to the caller.
+void Session::note_taken_locked(std::uint32_t messages, std::size_t bytes) noexcept {
+  const std::uint32_t taken = taken_.load(std::memory_order_relaxed) + messages;  // relaxed: written here, under the lock
+  taken_.store(taken, std::memory_order_release);  // release: pairs with the acquire in move_control_locked()
+  messages_received_.fetch_add(messages, std::memory_order_relaxed);  // relaxed: a counter
   bytes_received_.fetch_add(bytes, std::memory_order_relaxed);
-  if (auto* ring = records_->ring()) ring->note_taken();
-  if (peer_asks_ == taken) make_due(answer_due_);
+  if (auto* ring = records_->ring()) ring->note_taken(messages);
+  answer_if_asked_locked();
+}
+
+// Modulo 2^32: as many have been taken as the peer has asked for.
+void Session::answer_if_asked_locked() noexcept {
+  if (!peer_asks_ || static_cast<std::int32_t>(taken_.load(std::memory_order_relaxed) - *peer_asks_) < 0) return;
+  peer_asks_.reset();
+  make_due(answer_due_);
 }
 
 // Takes messages off the link before anybody asks for them, so that the control records behind them are seen.
@@ -214,9 +221,11 @@ Result<void> Session::note_peer_took(std::uint32_t count) noexcept {
   const std::uint64_t known = known_taken_.load(std::memory_order_acquire);
   const std::uint32_t more = count - static_cast<std::uint32_t>(known);
   if (more == 0) return {};
+  // acquire: before the look at messages_sent_, see being_sent_
+  const std::uint32_t on_their_way = being_sent_.load(std::memory_order_acquire);
   // relaxed: the peer can't have taken a message before its record went out, and what was counted before that is visible with
   // its answer
-  if (known + more > messages_sent_.load(std::memory_order_relaxed) + 1) return protocol_error();
+  if (known + more > messages_sent_.load(std::memory_order_relaxed) + on_their_way) return protocol_error();
   known_taken_.store(known + more, std::memory_order_release);
   if (flush_target_.load(std::memory_order_relaxed) != 0) wake(Side::sending);  // relaxed: see flush_target_
   return {};

@@ -8,11 +8,11 @@
 namespace sluice::inline v0::core {
 
 // Why a message can't be sent over this channel, whatever its state, if so.
-std::optional<Error> Session::refuse(const Outgoing& outgoing, std::size_t size) const {
-  const auto too_large = [](Step step, std::size_t is, std::size_t may_be) {
-    return Error{Errc::too_large, step, 0, static_cast<std::int64_t>(is), static_cast<std::int64_t>(may_be)};
+std::optional<Error> Session::refuse(Step step, const Outgoing& outgoing, std::size_t size) const {
+  const auto too_large = [](Step at, std::size_t is, std::size_t may_be) {
+    return Error{Errc::too_large, at, 0, static_cast<std::int64_t>(is), static_cast<std::int64_t>(may_be)};
   };
-  if (size > max_outgoing_) return too_large(Step::send, size, max_outgoing_);
+  if (size > max_outgoing_) return too_large(step, size, max_outgoing_);
   const auto handles = outgoing.handles;
   if (handles.empty()) return std::nullopt;
   if (!traits_.handles) return Error{Errc::not_supported, Step::attach, 0, 0, 0};
@@ -22,10 +22,10 @@ std::optional<Error> Session::refuse(const Outgoing& outgoing, std::size_t size)
 }
 
 Result<void> Session::send(const Outgoing& outgoing, Deadline deadline) {
-  const Call call(*this, Side::sending, Step::send);
+  const Call call(*this, Step::send, deadline);
   if (call.refusal()) return *call.refusal();
   OutgoingMessage message{outgoing.parts, outgoing.handles};
-  if (const auto refusal = refuse(outgoing, message.size())) return *refusal;
+  if (const auto refusal = refuse(Step::send, outgoing, message.size())) return *refusal;
   bool is_kept = false;
   const auto keep = [&] {
     is_kept = true;
@@ -56,24 +56,7 @@ Result<void> Session::send(const Outgoing& outgoing, Deadline deadline) {
 }
 
 Result<void> Session::try_send(OutgoingMessage& message) {
-  constexpr std::uint32_t kSendsBetweenLooks = 16;  // a sender that never waits must learn of a death, too
-  if (closing_.load(std::memory_order_seq_cst)) return closed_here();
-  const bool is_time_to_look = sends_since_look_.fetch_add(1, std::memory_order_relaxed) % kSendsBetweenLooks == 0;
-  if (is_time_to_look) look_for_words();
-  {
-    const std::lock_guard lock(out_mutex_);
-    if (const auto end = outgoing_end()) return *end;
-    if (finish_put_) return Error{Errc::misuse, Step::send, 0, 0, 0};
-    if (is_time_to_look) (void)is_peer_gone();
-    if (!severed_.load(std::memory_order_acquire)) {
-      const auto put = put_locked(message);
-      if (put || (put.error().code == Errc::would_block && !is_peer_gone())) return put;
-      const bool is_gone = put.error().code == Errc::would_block || put.error().code == Errc::peer_died;
-      // Any other failure is the system's: harmless as long as nothing of the message has gone.
-      if (!is_gone) return message.started() || put.error().code == Errc::protocol_error ? end_both(put.error()) : put.error();
-    }
-  }
-  return settle();
+  return try_put(Step::send, [&] { return put_locked(message); }, [&] { return message.started(); });
 }
 
 // Puts what is left of `message`; between its records, control records pass.
@@ -178,7 +161,7 @@ Result<void> Session::keep_tail(const OutgoingMessage& message) {
 // ---- flush and finish ----------------------------------------------------------------------------------------------------
 
 Result<void> Session::flush(Deadline deadline) {
-  const Call call(*this, Side::sending, Step::flush);
+  const Call call(*this, Step::flush, deadline);
   if (call.refusal()) return *call.refusal();
   const std::uint64_t target = messages_sent_.load(std::memory_order_relaxed);
   if (target == 0) {
@@ -226,7 +209,7 @@ std::uint64_t Session::known_taken_locked() noexcept {
 }
 
 Result<void> Session::finish(Deadline deadline) {
-  const Call call(*this, Side::sending, Step::finish);
+  const Call call(*this, Step::finish, deadline);
   if (call.refusal()) return *call.refusal();
   return wait_for(Side::sending, Step::finish, deadline, [&] { return try_finish(); });
 }
@@ -236,6 +219,7 @@ Result<void> Session::try_finish() {
   look_for_words();
   {
     const std::lock_guard lock(out_mutex_);
+    if (loan_.is_out) return Error{Errc::misuse, Step::finish, 0, 0, 0};
     if (finish_put_) return {};
     if (const auto end = outgoing_end()) return *end;
     auto put = move_locked();

@@ -13,19 +13,50 @@ namespace sluice::inline v0::core {
 // A call that is in its waiting place: one at a time on each side.
 class Session::Call {
  public:
-  Call(Session& session, Side side, Step step) noexcept : session_(session), side_(side) {
-    if (session.is_foreign_process()) {
-      refusal_ = Error{Errc::misuse, Step::use_after_fork, 0, 0, 0};
-    } else if (!session.place(side).enter()) {
-      refusal_ = Error{Errc::misuse, step, 0, 0, 0};
-    } else {
-      entered_ = true;
-    }
+  // A call of the sending side. With Senders::many it waits for its turn, until the deadline.
+  Call(Session& session, Step step, Deadline deadline) : Call(session, Side::sending) {
+    if (refusal_) return;
+    if (session.turns_) take_turn(step, deadline);
+    if (!refusal_) enter(step);
+  }
+  Call(Session& session, Side side, Step step) noexcept : Call(session, side) {
+    if (!refusal_) enter(step);
   }
   Call(const Call&) = delete;
   Call& operator=(const Call&) = delete;
   ~Call() {
-    if (!entered_) return;
+    if (entered_) leave();
+    if (has_turn_) session_.turns_->give_back();
+  }
+  // Why the call may not be made, if so.
+  [[nodiscard]] const std::optional<Error>& refusal() const noexcept { return refusal_; }
+  // The turn is not given back with this call: a loan keeps it.
+  void keep_turn() noexcept { has_turn_ = false; }
+
+ private:
+  Call(Session& session, Side side) noexcept : session_(session), side_(side) {
+    if (session.is_foreign_process()) refusal_ = Error{Errc::misuse, Step::use_after_fork, 0, 0, 0};
+  }
+  void enter(Step step) noexcept {
+    entered_ = session_.place(side_).enter();
+    if (!entered_) refusal_ = Error{Errc::misuse, step, 0, 0, 0};
+  }
+  void take_turn(Step step, Deadline deadline) {
+    using Given = Turns::Given;
+    const auto given = session_.turns_->take(deadline, [&] { return session_.place(side_).take_interrupt(); });
+    has_turn_ = given == Given::turn;
+    if (has_turn_) return;
+    if (given == Given::over) {
+      const auto end = session_.outgoing_end().value_or(closed_here());
+      refusal_ = end.step == Step::close ? end : Error{end.code, step, end.os_code, end.first, end.second};
+      return;
+    }
+    Errc code = Errc::misuse;  // this thread has a loan
+    if (given == Given::too_late) code = deadline.is_now() ? Errc::would_block : Errc::timed_out;
+    if (given == Given::interrupted) code = Errc::interrupted;
+    refusal_ = Error{code, step, 0, 0, 0};
+  }
+  void leave() noexcept {
     session_.place(side_).leave();
     // A sender that left it to this call to hear the peer does so itself now.
     if (side_ == Side::receiving && session_.sender_is_deaf_.exchange(false, std::memory_order_seq_cst))
@@ -34,13 +65,11 @@ class Session::Call {
     if (side_ == Side::receiving && session_.is_armed_.exchange(false, std::memory_order_seq_cst)) session_.wake(Side::armed);
     if (session_.closing_.load(std::memory_order_seq_cst) && side_ != Side::closing) session_.wake(Side::closing);
   }
-  // Why the call may not be made, if so.
-  [[nodiscard]] const std::optional<Error>& refusal() const noexcept { return refusal_; }
 
- private:
   Session& session_;
   Side side_;
   bool entered_{false};
+  bool has_turn_{false};
   std::optional<Error> refusal_;
 };
 
@@ -58,6 +87,29 @@ template <class T>
   return error;
 }
 
+// One try to put something. `put` is called under out_mutex_; `has_begun` says whether a byte of what it puts has gone.
+template <class Put, class HasBegun>
+auto Session::try_put(Step step, Put put, HasBegun has_begun) -> decltype(put()) {
+  constexpr std::uint32_t kSendsBetweenLooks = 16;  // a sender that never waits must learn of a death, too
+  if (closing_.load(std::memory_order_seq_cst)) return closed_here();
+  const bool is_time_to_look = sends_since_look_.fetch_add(1, std::memory_order_relaxed) % kSendsBetweenLooks == 0;
+  if (is_time_to_look) look_for_words();
+  {
+    const std::lock_guard lock(out_mutex_);
+    if (const auto end = outgoing_end()) return *end;
+    if (finish_put_ || (loan_.is_out && step != Step::commit)) return Error{Errc::misuse, step, 0, 0, 0};
+    if (is_time_to_look) (void)is_peer_gone();
+    if (!severed_.load(std::memory_order_acquire)) {
+      auto done = put();
+      if (done || (done.error().code == Errc::would_block && !is_peer_gone())) return done;
+      const bool is_gone = done.error().code == Errc::would_block || done.error().code == Errc::peer_died;
+      // Any other failure is the system's: harmless as long as nothing of the message has gone.
+      if (!is_gone) return has_begun() || done.error().code == Errc::protocol_error ? end_both(done.error()) : done.error();
+    }
+  }
+  return settle();
+}
+
 template <class Attempt>
 auto Session::wait_for(Side side, Step step, Deadline deadline, Attempt try_it) -> decltype(try_it()) {
   // Nobody may call again after `closed`, and the peer's close() waits for the answer to its goodbye: so that goes first.
@@ -73,7 +125,7 @@ auto Session::wait_for(Side side, Step step, Deadline deadline, Attempt try_it) 
     if (is_would_block(result)) return Error{Errc::would_block, step, 0, 0, 0};
     return at_step(step, std::move(result));
   }
-  if (spin(attempt, deadline, result)) return at_step(step, std::move(result));
+  if (spin(side, attempt, deadline, result)) return at_step(step, std::move(result));
   if (auto ready = place(side).start_waiting(*tether_); !ready) return ready.error();
   {
     const WaitingPlace::Stay stay{place(side)};
@@ -98,32 +150,25 @@ auto Session::sleep_between(Side side, Step step, Deadline deadline, Attempt& at
   }
 }
 
-// A peer that answers at once is met awake: a sleep and its wake-up cost more than a thousand looks. Only for the ring (a look
-// at a kernel object costs a system call), only where the peer can run meanwhile, and seldom when it was in vain lately.
+// A peer that answers at once is met awake: a sleep and its wake-up cost more than a thousand looks.
 template <class Attempt>
-bool Session::spin(Attempt& attempt, Deadline deadline, decltype(std::declval<Attempt&>()())& result) {
-  constexpr auto kSpin = std::chrono::microseconds{20};
-  constexpr int kLooksPerClock = 16;
-  constexpr int kPatience = 4;  // spins in vain, one after the other, before it becomes rare
-  constexpr int kSeldom = 64;   // … and then one of so many waits spins
-  constexpr auto one_more = [](int vain) { return vain < kPatience + kSeldom ? vain + 1 : kPatience + 1; };
-  if (traits_.shape != Shape::region || processors_ < 2) return false;
-  const int vain = vain_spins_.load(std::memory_order_relaxed);  // relaxed: a hint
-  if (vain >= kPatience && (vain - kPatience) % kSeldom != 0) {
-    vain_spins_.store(one_more(vain), std::memory_order_relaxed);
-    return false;
-  }
-  const auto end = deadline.or_earlier(Deadline{kSpin});
+bool Session::spin(Side side, Attempt& attempt, Deadline deadline, decltype(std::declval<Attempt&>()())& result) {
+  const auto time = time_to_spin();
+  if (time == time.zero()) return false;
+  // A look at a kernel object is a system call, and costs more than one at the clock.
+  const int looks_per_clock = traits_.shape == Shape::region ? 16 : 1;
+  const auto end = deadline.or_earlier(Deadline{time});
   do {
-    for (int look = 0; look < kLooksPerClock; ++look) {
+    for (int look = 0; look < looks_per_clock; ++look) {
       result = attempt();
       if (!is_would_block(result)) {
-        vain_spins_.store(0, std::memory_order_relaxed);
+        note_spin(false);
         return true;
       }
     }
+    if (place(side).is_interrupted()) return false;  // told by who sleeps
   } while (!end.has_passed());
-  vain_spins_.store(one_more(vain), std::memory_order_relaxed);
+  note_spin(true);
   return false;
 }
 

@@ -56,6 +56,62 @@ Result<bool> StreamRecords::put(OutgoingMessage& message, std::uint32_t back) {
   return message.rest() == 0;
 }
 
+// Lists header and payload of those that go with one write: whole messages of one record each. How many.
+std::size_t StreamRecords::gather_batch(std::span<const OutgoingMessage> messages, std::uint32_t back) {
+  constexpr std::size_t kMostMessages = 32;                // a header and a part each: as many as links pass on in one call
+  constexpr std::size_t kEnough = std::size_t{256} << 10;  // bytes: few links take more at once
+  places_.clear();
+  heads_.resize(std::min(messages.size(), kMostMessages));  // now: places_ points into it
+  std::size_t count = 0;
+  std::size_t bytes = 0;
+  for (const auto& message : messages.first(heads_.size())) {
+    if (message.size() > kMaxStreamPayload || !message.handles_to_go().empty() || bytes >= kEnough) break;
+    RecordHeader header;
+    header.kind = Kind::data;
+    header.length = static_cast<std::uint32_t>(message.size());
+    header.back = back;
+    store_little(heads_[count].data(), pack(header));
+    places_.emplace_back(heads_[count]);
+    message.gather(message.size(), places_);
+    bytes += kHeaderSize + message.size();
+    ++count;
+  }
+  return count;
+}
+
+// Takes off `written` what went out of this message of a batch, whose record was the last to begin: whether that was all.
+bool StreamRecords::count_written(OutgoingMessage& message, std::size_t& written) noexcept {
+  const std::size_t of_header = std::min(written, kHeaderSize);
+  const std::size_t of_payload = std::min(written - of_header, message.size());
+  message.start();
+  message.advance(of_payload);
+  written -= of_header + of_payload;
+  header_left_ = kHeaderSize - of_header;
+  record_left_ = message.rest();
+  return header_left_ == 0 && record_left_ == 0;
+}
+
+Result<std::size_t> StreamRecords::put_batch(std::span<OutgoingMessage> messages, std::uint32_t back) {
+  if (auto moved = move_rest(); !moved) return moved.error();
+  const bool is_begun = header_left_ != 0 || record_left_ != 0;  // the first of them, by an earlier call
+  const std::size_t count = is_begun || messages.front().started() ? 0 : gather_batch(messages, back);
+  if (count == 0) {
+    const auto put = this->put(messages.front(), back);
+    if (!put) return put.error();
+    return *put ? 1 : 0;
+  }
+  const auto written = link_->write(places_);
+  if (!written) return written.error();
+  std::size_t left = *written;
+  for (std::size_t whole = 0; whole < count; ++whole) {
+    if (left == 0) return whole;
+    if (count_written(messages[whole], left)) continue;
+    std::ranges::copy(heads_[whole], header_.end() - kHeaderSize);
+    return whole;
+  }
+  return count;
+}
+
 Result<void> StreamRecords::put_control(const Control& control, std::uint32_t back) {
   if (auto moved = move_rest(); !moved) return moved;
   if (header_left_ != 0 || record_left_ != 0) return would_block();

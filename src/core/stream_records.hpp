@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include <sluice/result.hpp>
@@ -35,6 +36,9 @@ class StreamRecords {
   // whether any byte of it went out; then this very message (or its tail) has to be put again before any other.
   // `back` goes into the header.
   Result<bool> put(OutgoingMessage& message, std::uint32_t back);
+  // Writes from the front of `messages`, those that have not started, as many as go with one write: how many are written whole.
+  // The one behind them may have started, as after put(), which goes on with it.
+  Result<std::size_t> put_batch(std::span<OutgoingMessage> messages, std::uint32_t back);
   // Writes a control record. would_block also in the middle of a record of a message. A part may be left for move_rest().
   Result<void> put_control(const Control& control, std::uint32_t back);
   // Writes the rest of a control record of which put_control() could write only a part. would_block: not all of it.
@@ -63,6 +67,8 @@ class StreamRecords {
   };
 
   void begin_record(const OutgoingMessage& message, std::uint32_t back);
+  std::size_t gather_batch(std::span<const OutgoingMessage> messages, std::uint32_t back);
+  [[nodiscard]] bool count_written(OutgoingMessage& message, std::size_t& written) noexcept;
   Result<void> fill();
   Result<void> note_arrival(std::size_t count);
   [[nodiscard]] bool has_stray_handles() const noexcept;
@@ -84,6 +90,8 @@ class StreamRecords {
   std::vector<std::byte> control_rest_;  // the rest of a control record of which a part went out
   std::vector<Bytes> places_;            // scratch
   std::vector<Handle::Native> handles_;  // scratch
+  // scratch: the headers of a batch, each as header_
+  std::vector<std::array<std::byte, kHeaderSize>> heads_;
 
   // incoming
   links::Buffer buffer_;  // read, not yet taken

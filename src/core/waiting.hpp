@@ -47,6 +47,8 @@ class WaitingPlace {
   Result<void> start_waiting(const links::Tether& tether);
   // release: pairs with nothing that must be seen; a wake() that still sees the old value is one in vain.
   void stop_waiting() noexcept { waiting_.store(false, std::memory_order_release); }
+  // A hint: it may be over the next moment.
+  [[nodiscard]] bool is_waiting() const noexcept { return waiting_.load(std::memory_order_seq_cst); }
   // Stops waiting at the end of a scope.
   class Stay {
    public:
@@ -79,6 +81,8 @@ class WaitingPlace {
     interrupted_.store(true, std::memory_order_seq_cst);  // before the look at waiting_ in wake()
     wake();
   }
+  // For those who don't sleep yet: relaxed, for they look again before they do.
+  [[nodiscard]] bool is_interrupted() const noexcept { return interrupted_.load(std::memory_order_relaxed); }
   // seq_cst: after the store in start_waiting(). Either this sees the interrupt, or that one's wake() sees that somebody waits.
   [[nodiscard]] bool take_interrupt() noexcept { return interrupted_.exchange(false, std::memory_order_seq_cst); }
 

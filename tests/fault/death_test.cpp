@@ -97,6 +97,35 @@ TEST_P(KilledPeer, WithMessagesInFlight) {
   }
 }
 
+// Nothing of a message that was being written in place is seen.
+TEST_P(KilledPeer, WithALoanOut) {
+  for (const std::size_t size : {std::size_t{64}, std::size_t{3000}, std::size_t{2} << 20}) {
+    if (answered()) return;
+    auto pair = meet();
+    EXPECT_DONE(pair.peer->call("send size=300 count=" + std::to_string(few())));
+    EXPECT_DONE(pair.peer->call("loan size=" + std::to_string(size)));
+    pair.peer->kill();
+    expect_sent_then_death(pair, stream({kSmall}), few(), 0);
+    meet_again(PeerDoes::connect);
+  }
+}
+
+// … nor is our own loan any trouble: it is memory until it is let go, and its commit tells.
+TEST_P(KilledPeer, WhileThisSideHasALoan) {
+  for (const std::size_t size : {std::size_t{64}, std::size_t{2} << 20}) {
+    if (answered()) return;
+    auto pair = meet();
+    auto loan = pair.channel.loan(size, soon());
+    ASSERT_OK(loan);
+    kill_and_wait(*pair.peer);
+    std::ranges::fill(loan->bytes(), std::byte{1});
+    EXPECT_CODE(pair.channel.receive(soon()), Errc::peer_died);
+    std::ranges::fill(loan->bytes(), std::byte{2});
+    EXPECT_CODE(loan->commit(), Errc::peer_died);
+    meet_again(PeerDoes::connect);
+  }
+}
+
 TEST_P(KilledPeer, WithUnreadInputOnItsSide) {
   for (const auto what : {PeerDoes::connect, PeerDoes::listen}) {
     if (answered()) return;

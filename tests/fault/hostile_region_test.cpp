@@ -28,9 +28,9 @@ std::vector<RegionAttack> region_attacks() {
       {"the reserved bit", at_zero(raw_header(RawKind::data, 10, 0, kRawReserved))},
       {"the handles bit", at_zero(raw_header(RawKind::data, 10, 0, kRawHandles))},
       {"a filler at offset 0", at_zero(raw_header(RawKind::filler, 0))},
-      {"a filler with a length",
+      {"a void of no whole units",
        [](RawRegion& region) {
-         region.header(8, raw_header(RawKind::filler, 8));
+         region.header(8, raw_header(RawKind::filler, 4));
          region.header(0, raw_header(RawKind::data, 0));
        }},
       {"a length of 64 MiB", at_zero(raw_header(RawKind::data, (1U << 26) - 1))},

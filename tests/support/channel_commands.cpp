@@ -1,8 +1,10 @@
 // The peer's commands that use the library. All take channel=NAME (default c) and deadline=never|now|MILLISECONDS.
 //
 //   listen [endpoint=] [max_message=] [capacity=] [max_handles=]   connect [wait=1] [same]   accept
-//   send count= size=|mixed= [first=] [stream=] [corrupt=NUMBER] [drop=NUMBER] [parts=1] [report=PATH] [handles=mixed|N]
+//   send count= size=|mixed= [first=] [stream=] [corrupt=NUMBER] [drop=NUMBER] [parts=1|loan=1] [report=PATH] [handles=mixed|N]
 //   receive count=|all=1 [size=|mixed=] [first=] [stream=] [into=BYTES] [hold=1] [sizes=1] [handles=mixed|N]
+//   send-many, receive-many: the same, many=N at a time, of count= size=|mixed= [first=] [stream=]
+//   loan size= [first=] [stream=] (takes one, writes the message into it and keeps it)   commit   drop-loan
 //   release [newest=1]   flush   finish   close   destroy   interrupt   advance   ended   statistics   peer
 //   close-listener   interrupt-listener   drop-all (the destructors of everything)
 #include <algorithm>
@@ -11,6 +13,7 @@
 #include <optional>
 #include <vector>
 
+#include "batch.hpp"
 #include "content.hpp"
 #include "handles.hpp"
 #include "interpreter.hpp"
@@ -82,6 +85,16 @@ HandleCounts handle_counts_of(const Words& words) { return HandleCounts::of(word
 // One message, as the command says.
 sluice::Result<void> send_one(sluice::Channel& channel, const Words& words, std::span<const std::byte> bytes,
                               std::uint64_t seed, std::uint64_t number, sluice::Deadline deadline) {
+  if (words.has("loan")) {
+    auto loan = channel.loan(bytes.size(), deadline);
+    if (!loan) return loan.error();
+    std::ranges::copy(bytes, loan->bytes().begin());
+    if (words.has("handles")) {
+      // Duplicated here: ours may be closed before the commit.
+      if (auto attached = loan->attach(make_handles(handle_counts_of(words), seed, number)); !attached) return attached;
+    }
+    return loan->commit();
+  }
   const std::array parts{bytes.first(bytes.size() / 3), bytes.subspan(bytes.size() / 3)};
   if (words.has("handles")) {
     const auto handles = make_handles(handle_counts_of(words), seed, number);
@@ -190,6 +203,67 @@ Words receive(Interpreter& interpreter, const Words& words, const Progress& prog
   return so_far();
 }
 
+// ---- several at a time, and loans ----------------------------------------------------------------------------------------
+
+Words send_many(Interpreter& interpreter, const Words& words, const Progress& progress) {
+  const auto channel = interpreter.channel(words);
+  const std::uint64_t seed = seed_of(interpreter, words);
+  const std::uint64_t first = words.number("first");
+  const std::uint64_t count = words.number("count", 1);
+  std::uint64_t calls = 0;
+  for (std::uint64_t sent = 0; sent < count; ++calls) {
+    const std::uint64_t some = std::min(words.number("many", 1), count - sent);
+    const auto accepted = send_batch(*channel, seed, sizes_of(words), first + sent, some, deadline_of(words));
+    if (!accepted) throw failure_of(accepted.error());
+    sent += *accepted;
+    progress();
+  }
+  Words answer;
+  answer.set("sent", count);
+  answer.set("calls", calls);
+  return answer;
+}
+
+Words receive_many(Interpreter& interpreter, const Words& words, const Progress& progress) {
+  const auto channel = interpreter.channel(words);
+  const std::uint64_t seed = seed_of(interpreter, words);
+  const std::uint64_t first = words.number("first");
+  const std::uint64_t count = words.number("count", 1);
+  std::vector<sluice::Message> messages(words.number("many", 1));
+  std::uint64_t calls = 0;
+  for (std::uint64_t received = 0; received < count; ++calls) {
+    const auto room = std::min<std::uint64_t>(messages.size(), count - received);
+    const auto some = channel->receive_many(std::span(messages).first(room), deadline_of(words));
+    if (!some) throw failure_of(some.error());
+    for (const auto& message : std::span(messages).first(*some)) check(words, seed, first + received++, message.bytes());
+    progress();
+  }
+  Words answer;
+  answer.set("received", count);
+  answer.set("calls", calls);
+  return answer;
+}
+
+Words take_loan(Interpreter& interpreter, const Words& words, const Progress&) {
+  auto loan = interpreter.channel(words)->loan(words.number("size"), deadline_of(words));
+  if (!loan) throw failure_of(loan.error());
+  Content(seed_of(interpreter, words), words.number("first")).fill(loan->bytes());
+  interpreter.keep_loan(*std::move(loan));
+  return {};
+}
+
+Words commit(Interpreter& interpreter, const Words&, const Progress&) {
+  auto loan = interpreter.take_loan();
+  if (!loan) throw Failure{"no_loan", {}};
+  if (const auto done = loan->commit(); !done) throw failure_of(done.error());
+  return {};
+}
+
+Words drop_loan(Interpreter& interpreter, const Words&, const Progress&) {
+  interpreter.keep_loan(std::nullopt);
+  return {};
+}
+
 Words release(Interpreter& interpreter, const Words& words, const Progress&) {
   interpreter.release_held(words.has("newest"));
   return {};
@@ -265,6 +339,11 @@ const CommandTable& channel_commands() {
       {"connect", connect},
       {"send", send},
       {"receive", receive},
+      {"send-many", send_many},
+      {"receive-many", receive_many},
+      {"loan", take_loan},
+      {"commit", commit},
+      {"drop-loan", drop_loan},
       {"release", release},
       {"flush", end<&sluice::Channel::flush>},
       {"finish", end<&sluice::Channel::finish>},

@@ -158,8 +158,19 @@ void Interpreter::release_held(bool newest_first) {
   for (auto& message : held) message = {};
 }
 
+void Interpreter::keep_loan(std::optional<sluice::Loan> loan) {
+  const std::lock_guard lock(mutex_);
+  loan_ = std::move(loan);
+}
+
+std::optional<sluice::Loan> Interpreter::take_loan() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(loan_, std::nullopt);
+}
+
 void Interpreter::drop_everything() {
   release_held(false);
+  keep_loan(std::nullopt);  // before its channel
   std::map<std::string, std::shared_ptr<sluice::Channel>> channels;
   std::shared_ptr<sluice::Listener> listener;
   {

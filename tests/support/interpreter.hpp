@@ -14,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -57,6 +58,9 @@ class Interpreter {
   void keep_listener(std::shared_ptr<sluice::Listener> listener);
   void hold(sluice::Message message);
   void release_held(bool newest_first);
+  // One at a time; without, drops it.
+  void keep_loan(std::optional<sluice::Loan> loan);
+  [[nodiscard]] std::optional<sluice::Loan> take_loan();
   // Forgets all channels and the listener: their destructors close them.
   void drop_everything();
   [[nodiscard]] int control() const noexcept { return control_.fd(); }
@@ -85,6 +89,7 @@ class Interpreter {
   std::map<std::string, std::shared_ptr<sluice::Channel>> channels_;
   std::shared_ptr<sluice::Listener> listener_;
   std::vector<sluice::Message> held_;
+  std::optional<sluice::Loan> loan_;
 };
 
 using CommandTable = std::map<std::string, Interpreter::Command, std::less<>>;

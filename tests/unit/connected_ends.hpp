@@ -23,10 +23,11 @@ struct Ends {
   sluice::Channel second;
 };
 
-inline Ends connect_ends_at(const std::string& endpoint) {
-  auto listener = sluice::listen(endpoint).value();
+inline Ends connect_ends_at(const std::string& endpoint, const sluice::Options& of_first = {},
+                            const sluice::Options& of_second = {}) {
+  auto listener = sluice::listen(endpoint, of_second).value();
   std::optional<sluice::Channel> first;
-  std::thread connecting([&] { first.emplace(sluice::connect(endpoint, kPatience).value()); });
+  std::thread connecting([&] { first.emplace(sluice::connect(endpoint, kPatience, of_first).value()); });
   auto second = listener.accept(kPatience);
   connecting.join();
   return Ends{*std::move(first), std::move(second).value()};
@@ -37,7 +38,10 @@ inline std::string fresh_endpoint(const std::string& options) {
   static std::atomic<int> number{0};
   return "inproc:ends-" + std::to_string(number++) + options;
 }
-inline Ends connect_ends(const std::string& options) { return connect_ends_at(fresh_endpoint(options)); }
+inline Ends connect_ends(const std::string& options, const sluice::Options& of_first = {},
+                         const sluice::Options& of_second = {}) {
+  return connect_ends_at(fresh_endpoint(options), of_first, of_second);
+}
 
 // Tests over inproc, for each of kShapes: the options behind the endpoint.
 class OverShapes : public testing::TestWithParam<const char*> {

@@ -224,6 +224,9 @@ TEST(TakeOptions, HasDefaults) {
   EXPECT_EQ(limits->max_handles, 16U);
   EXPECT_EQ(limits->allow, Allow::same_user);
   EXPECT_FALSE(limits->wait_for_listener);
+  EXPECT_FALSE(limits->conduct.untrusted);
+  EXPECT_EQ(limits->conduct.senders, Senders::one);
+  EXPECT_FALSE(limits->conduct.spin);
 }
 
 TEST(TakeOptions, TakesTheTexts) {
@@ -236,6 +239,11 @@ TEST(TakeOptions, TakesTheTexts) {
   EXPECT_EQ(limits_of("unix:/x?max_message=0")->max_message, 0U);
   EXPECT_EQ(limits_of("unix:/x?max_handles=0")->max_handles, 0U);
   EXPECT_EQ(limits_of("unix:/x?max_handles=253")->max_handles, 253U);
+  EXPECT_EQ(limits_of("unix:/x?senders=many")->conduct.senders, Senders::many);
+  EXPECT_EQ(limits_of("unix:/x?senders=one")->conduct.senders, Senders::one);
+  EXPECT_EQ(limits_of("unix:/x?spin=50")->conduct.spin, std::chrono::microseconds{50});
+  EXPECT_EQ(limits_of("unix:/x?spin=0")->conduct.spin, std::chrono::microseconds{0});
+  EXPECT_EQ(limits_of("unix:/x?spin=60000000")->conduct.spin, std::chrono::minutes{1});
 }
 
 TEST(TakeOptions, TakesTheCalls) {
@@ -245,6 +253,9 @@ TEST(TakeOptions, TakesTheCalls) {
   options.max_handles = 9;
   options.allow = Allow::anyone;
   options.wait_for_listener = true;
+  options.untrusted = true;
+  options.senders = Senders::many;
+  options.spin = std::chrono::microseconds{5};
   const auto limits = limits_of("unix:/x", options);
   ASSERT_TRUE(limits);
   EXPECT_EQ(limits->max_message, 7U);
@@ -252,6 +263,9 @@ TEST(TakeOptions, TakesTheCalls) {
   EXPECT_EQ(limits->max_handles, 9U);
   EXPECT_EQ(limits->allow, Allow::anyone);
   EXPECT_TRUE(limits->wait_for_listener);
+  EXPECT_TRUE(limits->conduct.untrusted);
+  EXPECT_EQ(limits->conduct.senders, Senders::many);
+  EXPECT_EQ(limits->conduct.spin, std::chrono::microseconds{5});
 }
 
 TEST(TakeOptions, OneThatStandsInBothIsMisuse) {
@@ -267,6 +281,12 @@ TEST(TakeOptions, OneThatStandsInBothIsMisuse) {
   options = {};
   options.max_handles = 7;
   expect_bad("unix:/x?max_handles=7", Errc::misuse, 0, options);
+  options = {};
+  options.senders = Senders::one;
+  expect_bad("unix:/x?senders=one", Errc::misuse, 0, options);
+  options = {};
+  options.spin = std::chrono::microseconds{1};
+  expect_bad("unix:/x?spin=1", Errc::misuse, 0, options);
 }
 
 TEST(TakeOptions, OneThatStandsTwiceIsMisuse) {
@@ -283,6 +303,10 @@ TEST(TakeOptions, UnknownOnesAndBadValuesAreNamed) {
   expect_bad("unix:/x?max_handles=few", Errc::invalid_endpoint, 0);
   expect_bad("unix:/x?max_handles=254", Errc::invalid_endpoint, 0);
   expect_bad("unix:/x?Capacity=1", Errc::invalid_endpoint, 0);
+  expect_bad("unix:/x?senders=two", Errc::invalid_endpoint, 0);
+  expect_bad("unix:/x?spin=1K", Errc::invalid_endpoint, 0);
+  expect_bad("unix:/x?spin=", Errc::invalid_endpoint, 0);
+  expect_bad("unix:/x?spin=60000001", Errc::invalid_endpoint, 0);
 }
 
 TEST(TakeOptions, LeavesTheMechanismsOwn) {
@@ -317,6 +341,16 @@ TEST(TakeOptions, HandlesOfTheCallHaveTheSameLimit) {
   options.max_handles = 253;
   EXPECT_TRUE(limits_of("unix:/x", options));
   options.max_handles = 254;
+  expect_bad("unix:/x", Errc::misuse, -1, options);
+}
+
+TEST(TakeOptions, TimeToSpinHasLimits) {
+  Options options;
+  options.spin = std::chrono::minutes{1};
+  EXPECT_TRUE(limits_of("unix:/x", options));
+  options.spin = std::chrono::minutes{1} + std::chrono::microseconds{1};
+  expect_bad("unix:/x", Errc::misuse, -1, options);
+  options.spin = std::chrono::microseconds{-1};
   expect_bad("unix:/x", Errc::misuse, -1, options);
 }
 

@@ -1,6 +1,9 @@
 // Records in packets: golden bytes both ways, as docs/protocol.md draws them, and hostile ones.
+#include <array>
 #include <optional>
+#include <span>
 #include <string_view>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -195,6 +198,25 @@ TEST(PacketRecords, RandomMessagesComeBack) {
     ASSERT_TRUE(incoming);
     ASSERT_TRUE(std::ranges::equal(incoming->message.bytes(), message));
   }
+}
+
+TEST(PacketRecords, ABatchOfMessagesIsOneSend) {
+  Packets packets;
+  packets.wire->max_packet = 128;
+  const std::vector<std::byte> long_one(150, std::byte{0x62});  // of 116 and 34
+  const std::array<std::span<const std::byte>, 3> parts{as_bytes("a"), long_one, as_bytes("")};
+  std::vector<OutgoingMessage> messages;
+  for (const auto& part : parts) messages.emplace_back(std::span{&part, 1});
+  const auto whole = packets.records.put_batch(messages, 7);
+  ASSERT_TRUE(whole);
+  EXPECT_EQ(*whole, 3U);
+  ASSERT_EQ(packets.wire->outgoing.size(), 4U);
+  EXPECT_EQ(to_hex(packets.wire->outgoing[0]), to_hex(hex("01 00 00 04 | 07 00 00 00 | 00 00 00 00 | 61")));
+  EXPECT_EQ(to_hex(std::span{packets.wire->outgoing[1]}.first(13)),
+            to_hex(hex("74 00 00 08 | 07 00 00 00 | 01 00 00 00 | 62")));
+  EXPECT_EQ(to_hex(std::span{packets.wire->outgoing[2]}.first(13)),
+            to_hex(hex("22 00 00 0c | 07 00 00 00 | 02 00 00 00 | 62")));
+  EXPECT_EQ(to_hex(packets.wire->outgoing[3]), to_hex(hex("00 00 00 04 | 07 00 00 00 | 03 00 00 00")));
 }
 
 }  // namespace

@@ -70,7 +70,7 @@ TEST(RingRecords, RoomAndCountsAreInTheConsumersLine) {
   {
     const auto incoming = ring.reader.take();
     ASSERT_TRUE(incoming);
-    ring.reader.note_taken();
+    ring.reader.note_taken(1);
     EXPECT_EQ(to_hex(ring.at(512, 12)), to_hex(hex("00 00 00 00 | 01 00 00 00 | 00 00 00 00"))) << "taken, but still held";
     EXPECT_TRUE(incoming->message.shared());
     EXPECT_EQ(incoming->message.bytes().data(), ring.memory->data() + kRing0 + 8) << "a view, not a copy";
@@ -125,7 +125,9 @@ TEST(RingRecords, WhatNoPeerWritesIsAProtocolError) {
            "01 00 00 84 | 00 00 00 00",  // the reserved bit
            "01 00 00 24 | 00 00 00 00",  // handles, of which there are none here
            "00 00 00 10 | 00 00 00 00",  // a filler at offset 0: laps without end
-           "01 00 00 10 | 00 00 00 00",  // a filler with a payload
+           "01 00 00 10 | 00 00 00 00",  // a void of no whole units
+           "08 00 00 50 | 00 00 00 00",  // … and one that leads home: laps without end
+           "f8 ff 00 10 | 00 00 00 00",  // … and one with no room for the header behind it
            "ff ff ff 07 | 00 00 00 00",  // longer than the ring
            "f1 ff 00 04 | 00 00 00 00",  // no room for the header behind it
            "00 00 00 08 | 00 00 00 00",  // an empty piece
@@ -203,6 +205,156 @@ TEST(RingRecords, EveryChangedHeaderByteIsReadOrRefused) {
       }
     }
   }
+}
+
+// ---- loans ---------------------------------------------------------------------------------------------------------------
+
+TEST(RingRecords, ALoanIsTheRecordToComeAndSeenWithItsHeader) {
+  Ring ring;
+  const auto lent = ring.writer.lend(16, 0);
+  ASSERT_TRUE(lent && *lent);
+  const auto place = **lent;
+  EXPECT_EQ(place.data(), ring.memory->data() + kRing0 + 8);
+  EXPECT_EQ(place.size(), 16U);
+  std::ranges::fill(place, std::byte{0xEE});
+  ASSERT_FALSE(ring.reader.take()) << "nothing is there yet";
+  ASSERT_TRUE(ring.writer.commit(5, 9));
+  EXPECT_EQ(to_hex(ring.at(kRing0, 24)),
+            to_hex(hex("05 00 00 04 | 09 00 00 00 | ee ee ee ee ee ee ee ee | 00 00 00 00 00 00 00 00")));
+  const auto incoming = ring.reader.take();
+  ASSERT_TRUE(incoming);
+  EXPECT_EQ(incoming->message.bytes().data(), place.data());
+  EXPECT_EQ(incoming->message.bytes().size(), 5U);
+  EXPECT_FALSE(ring.writer.commit(5, 9)) << "once";
+}
+
+TEST(RingRecords, ALoanThatIsTakenBackLeavesItsPlaceToTheNext) {
+  Ring ring;
+  ASSERT_TRUE(ring.writer.lend(1000, 0));
+  ring.writer.take_back();
+  ASSERT_TRUE(ring.put(as_bytes("hello")));
+  const auto incoming = ring.reader.take();
+  ASSERT_TRUE(incoming);
+  EXPECT_EQ(incoming->message.bytes().data(), ring.memory->data() + kRing0 + 8);
+}
+
+// A goodbye that is due while a loan is out: what its holder goes on writing lies in a void that nobody looks at.
+TEST(RingRecords, AControlRecordMakesALoanAVoid) {
+  Ring ring;
+  const auto lent = ring.writer.lend(13, 0);
+  ASSERT_TRUE(lent && *lent);
+  ASSERT_TRUE(ring.writer.put_control({.word = Word::goodbye}, 3));
+  std::ranges::fill(**lent, std::byte{0xEE});
+  EXPECT_EQ(to_hex(ring.at(kRing0, 8)), to_hex(hex("10 00 00 10 | 03 00 00 00"))) << "16 bytes of a void";
+  EXPECT_EQ(to_hex(ring.at(kRing0 + 24, 12)), to_hex(hex("10 00 00 14 | 03 00 00 00 | 13 00 00 00")));
+  const auto incoming = ring.reader.take();
+  ASSERT_TRUE(incoming);
+  EXPECT_EQ(incoming->what, Incoming::What::control);
+  EXPECT_EQ(incoming->control.word, Word::goodbye);
+  EXPECT_EQ(to_hex(ring.at(512, 4)), to_hex(hex("06 00 00 00"))) << "all of it is released";
+  EXPECT_FALSE(ring.writer.commit(13, 3));
+}
+
+TEST(RingRecords, ALoanThatDoesNotLieWholeInTheRingIsNone) {
+  Ring ring;
+  const auto largest = ring.writer.lend(kCapacity / 2 - 264, 0);
+  ASSERT_TRUE(largest);
+  EXPECT_TRUE(*largest);
+  ring.writer.take_back();
+  const auto larger = ring.writer.lend(kCapacity / 2 - 263, 0);
+  ASSERT_TRUE(larger);
+  EXPECT_FALSE(*larger);
+}
+
+TEST(RingRecords, RoomForAControlRecordIsKeptBehindALoan) {
+  Random random;
+  for (int round = 0; round < 300; ++round) {
+    Ring ring;
+    const std::vector<std::byte> bytes(4000);
+    for (std::uint64_t moved = random.up_to(40); moved > 0; --moved) {
+      ASSERT_TRUE(ring.put(std::span{bytes}.first(random.up_to(bytes.size()))));
+      ASSERT_TRUE(ring.reader.take());
+    }
+    std::vector<Message> held;
+    while (ring.put(std::span{bytes}.first(random.up_to(bytes.size()))) && random.up_to(20) != 0) {
+      auto incoming = ring.reader.take();
+      ASSERT_TRUE(incoming);
+      held.push_back(std::move(incoming->message));
+    }
+    const auto lent = ring.writer.lend(random.up_to(bytes.size()), 0);
+    if (!lent) continue;
+    ASSERT_TRUE(ring.writer.put_control({.word = Word::goodbye_seen}, 0));
+    ASSERT_TRUE(ring.writer.put_control({.word = Word::goodbye}, 0));
+    std::ranges::fill(**lent, std::byte{0xFF});
+    Result<Incoming> incoming = ring.reader.take();
+    while (incoming && incoming->what == Incoming::What::message) incoming = ring.reader.take();
+    ASSERT_TRUE(incoming);
+    EXPECT_EQ(incoming->control.word, Word::goodbye_seen);
+    incoming = ring.reader.take();
+    ASSERT_TRUE(incoming);
+    EXPECT_EQ(incoming->control.word, Word::goodbye);
+  }
+}
+
+// ---- batches -------------------------------------------------------------------------------------------------------------
+
+TEST(RingRecords, ABatchIsSeenAtOnceAndRungOnce) {
+  Ring ring;
+  ring.reader.announce();
+  ring.writer.begin_batch();
+  ASSERT_TRUE(ring.put(as_bytes("a"), 1));
+  ASSERT_TRUE(ring.put(as_bytes("b"), 2));
+  ASSERT_TRUE(ring.put(as_bytes("c"), 3));
+  EXPECT_EQ(to_hex(ring.at(kRing0, 8)), to_hex(hex("00 00 00 00 | 00 00 00 00"))) << "the first header comes last";
+  EXPECT_EQ(to_hex(ring.at(kRing0 + 16, 8)), to_hex(hex("01 00 00 04 | 02 00 00 00")));
+  EXPECT_FALSE(ring.reader.take());
+  EXPECT_EQ(ring.connecting->rings, 0U);
+  ring.writer.end_batch();
+  EXPECT_EQ(ring.connecting->rings, 1U);
+  for (const std::string_view text : {"a", "b", "c"}) {
+    const auto incoming = ring.reader.take();
+    ASSERT_TRUE(incoming);
+    EXPECT_EQ(as_text(incoming->message.bytes()), text);
+  }
+  EXPECT_FALSE(ring.reader.take());
+  ring.writer.begin_batch();
+  ring.writer.end_batch();
+  EXPECT_FALSE(ring.reader.take()) << "an empty one";
+}
+
+TEST(RingRecords, BatchesGoThroughManyLaps) {
+  Random random;
+  Ring ring;
+  std::vector<std::vector<std::byte>> sent;
+  std::size_t next = 0;
+  for (int round = 0; round < 2000; ++round) {
+    ring.writer.begin_batch();
+    for (std::uint64_t left = random.up_to(20); left > 0; --left) {
+      auto bytes = random.bytes(random.up_to(1500));
+      if (!ring.put(bytes)) break;
+      sent.push_back(std::move(bytes));
+    }
+    ring.writer.end_batch();
+    while (true) {
+      const auto incoming = ring.reader.take();
+      if (!incoming) break;
+      ASSERT_LT(next, sent.size());
+      ASSERT_TRUE(std::ranges::equal(incoming->message.bytes(), sent[next++]));
+    }
+    ASSERT_EQ(next, sent.size());
+  }
+}
+
+TEST(RingRecords, WhoTrustsNobodyTakesCopiesAndGivesRoomBackAtOnce) {
+  Ring ring;
+  RingReader copying{ring.listening, 0, kMaxMessage, nullptr, true};
+  ASSERT_TRUE(ring.put(as_bytes("hello")));
+  const auto incoming = copying.take();
+  ASSERT_TRUE(incoming);
+  ring.write(kRing0 + 8, "00 00 00 00 00");
+  EXPECT_EQ(as_text(incoming->message.bytes()), "hello");
+  EXPECT_FALSE(incoming->message.shared());
+  EXPECT_EQ(to_hex(ring.at(512, 4)), to_hex(hex("02 00 00 00"))) << "16 bytes are released";
 }
 
 TEST(RingRecords, RandomMessagesComeBackLetGoInAnyOrder) {

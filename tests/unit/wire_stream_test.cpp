@@ -1,5 +1,8 @@
 // Records in a stream: golden bytes both ways, as docs/protocol.md draws them, and hostile ones.
+#include <span>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -210,6 +213,70 @@ TEST(StreamRecords, RandomMessagesComeBackThroughAnyChunks) {
       ASSERT_TRUE(std::ranges::equal(incoming->message.bytes(), message));
     }
   }
+}
+
+// ---- batches -------------------------------------------------------------------------------------------------------------
+
+// Messages whose bytes follow from their number.
+struct OutgoingBatch {
+  std::vector<std::vector<std::byte>> contents;
+  std::vector<std::span<const std::byte>> parts;
+  std::vector<OutgoingMessage> messages;
+
+  explicit OutgoingBatch(std::vector<std::vector<std::byte>> bytes) : contents(std::move(bytes)) {
+    for (const auto& content : contents) parts.emplace_back(content);
+    for (const auto& part : parts) messages.emplace_back(std::span{&part, 1});
+  }
+};
+
+TEST(StreamRecords, ABatchIsRecordsOneAfterTheOther) {
+  Stream stream;
+  OutgoingBatch batch{{hex("61 62"), {}, hex("63")}};
+  const auto whole = stream.records.put_batch(batch.messages, 7);
+  ASSERT_TRUE(whole);
+  EXPECT_EQ(*whole, 3U);
+  EXPECT_EQ(to_hex(stream.wire->outgoing),
+            to_hex(hex("02 00 00 04 | 07 00 00 00 | 61 62 | 00 00 00 04 | 07 00 00 00 | 01 00 00 04 | 07 00 00 00 | 63")));
+}
+
+// Wherever a write ends, the next one goes on there; and what has begun is the tail's.
+TEST(StreamRecords, ABatchGoesOnWhereAWriteHasEnded) {
+  Random random;
+  for (const std::size_t chunk : {1U, 3U, 8U, 9U, 10U, 17U, 100U, 70'000U}) {
+    std::vector<std::vector<std::byte>> contents;
+    for (int number = 0; number < 100; ++number)
+      contents.push_back(random.bytes(random.up_to(99) == 0 ? 66'000 : random.up_to(20)));
+    Stream one_by_one;
+    for (const auto& content : contents) one_by_one.put(content, 5);
+    Stream stream;
+    stream.wire->chunk = chunk;
+    OutgoingBatch batch{contents};
+    for (std::size_t whole = 0; whole < batch.messages.size();) {
+      const auto put = stream.records.put_batch(std::span{batch.messages}.subspan(whole), 5);
+      ASSERT_TRUE(put);
+      whole += *put;
+      ASSERT_EQ(whole == 0 || batch.messages[whole - 1].rest() == 0, true);
+    }
+    ASSERT_EQ(to_hex(stream.wire->outgoing), to_hex(one_by_one.wire->outgoing)) << chunk;
+  }
+}
+
+TEST(StreamRecords, ABatchStopsWhereThereIsNoRoom) {
+  Stream stream;
+  stream.wire->room = 10 + 3;
+  OutgoingBatch batch{{hex("61 62"), hex("63 64")}};
+  const auto whole = stream.records.put_batch(batch.messages, 0);
+  ASSERT_TRUE(whole);
+  EXPECT_EQ(*whole, 1U);
+  EXPECT_TRUE(batch.messages[1].started());
+  EXPECT_EQ(batch.messages[1].rest(), 2U);
+  EXPECT_EQ(stream.records.put_control({.word = Word::goodbye}, 0).error().code, Errc::would_block);
+  stream.wire->room = 100;
+  const auto rest = stream.records.put(batch.messages[1], 9);
+  ASSERT_TRUE(rest);
+  EXPECT_TRUE(*rest);
+  EXPECT_EQ(to_hex(stream.wire->outgoing),
+            to_hex(hex("02 00 00 04 | 00 00 00 00 | 61 62 | 02 00 00 04 | 00 00 00 00 | 63 64")));
 }
 
 }  // namespace
