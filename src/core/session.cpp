@@ -4,26 +4,25 @@
 #include <chrono>
 #include <new>
 
+#include "core/beginning.hpp"
 #include "core/session_waiting.hpp"
 #include "links/system.hpp"
 
 namespace sluice::inline v0::core {
 
 Session::Session(Established established)
-    : peer_(established.peer),
-      traits_(established.traits),
-      max_incoming_(established.max_incoming),
-      max_outgoing_(established.max_outgoing),
-      max_outgoing_handles_(established.max_outgoing_handles),
-      generation_(links::process_generation()),
-      processors_(links::usable_processors()),
-      tether_(std::move(established.tether)),
-      records_(std::in_place, std::move(established.link), established.max_incoming, established.max_incoming_handles) {}
+    : generation_(links::process_generation()), processors_(links::usable_processors()) {
+  become(std::move(established));
+}
 
 Session::~Session() {
   if (is_foreign_process()) return;  // the channel is the parent's
   membership_.leave();
   if (closing_.exchange(true, std::memory_order_seq_cst)) return;
+  if (!is_connected()) {
+    give_up_beginning();
+    return;
+  }
   try {
     (void)try_close();  // what the channel holds still arrives; a message whose tail is left does not, and there is no goodbye
   } catch (const std::bad_alloc&) {
@@ -183,7 +182,7 @@ Statistics Session::statistics() {
 }
 
 void Session::advance() {
-  const Call call(*this, Side::sending, Step::send);
+  const Call call(*this, Side::sending, Step::send, Deadline::now());
   if (call.refusal() || closing_.load(std::memory_order_seq_cst)) return;
   move_out();
   read_ahead(Side::sending, kAheadMessages, kAheadBytes);

@@ -10,10 +10,18 @@
 
 namespace sluice::inline v0::core {
 
-// A call that is in its waiting place: one at a time on each side.
+// A call that is in its waiting place: one at a time on each side. It connects the channel first, where that isn't done yet, and
+// may wait for that until `deadline`.
 class Session::Call {
  public:
-  Call(Session& session, Side side, Step step) noexcept : session_(session), side_(side) {
+  Call(Session& session, Side side, Step step, Deadline deadline) : Call(session, side, step, also_unconnected) {
+    if (refusal_ || session.is_connected()) return;
+    if (const auto begun = session.begin(side, step, deadline); !begun) refusal_ = begun.error();
+  }
+  // … which this one leaves as it is: the channel may not be connected.
+  struct AlsoUnconnected {};
+  static constexpr AlsoUnconnected also_unconnected{};
+  Call(Session& session, Side side, Step step, AlsoUnconnected) noexcept : session_(session), side_(side) {
     if (session.is_foreign_process()) {
       refusal_ = Error{Errc::misuse, Step::use_after_fork, 0, 0, 0};
     } else if (!session.place(side).enter()) {
@@ -74,7 +82,7 @@ auto Session::wait_for(Side side, Step step, Deadline deadline, Attempt try_it) 
     return at_step(step, std::move(result));
   }
   if (spin(attempt, deadline, result)) return at_step(step, std::move(result));
-  if (auto ready = place(side).start_waiting(*tether_); !ready) return ready.error();
+  if (auto ready = place(side).start_waiting(tether_.get()); !ready) return ready.error();
   {
     const WaitingPlace::Stay stay{place(side)};
     result = sleep_between(side, step, deadline, attempt);

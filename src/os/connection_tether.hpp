@@ -1,4 +1,5 @@
-// ConnectionTether: the end of a stream socket's other side, told although nobody reads what lies in front of it.
+// ConnectionTether: the end of a stream's other side (a socket's, or that of two pipes), told although nobody reads what lies in
+// front of it.
 #pragma once
 
 #include <memory>
@@ -14,5 +15,9 @@ namespace sluice::inline v0::os {
 // has given the connection up. `socket` stays the caller's, and is closed before or soon after the tether. limit_reached: no
 // descriptors left.
 [[nodiscard]] Result<std::unique_ptr<links::Tether>> tether_to_connection(const links::Descriptor& socket);
+
+// The same for two pipes: severed once the other end of either is closed.
+[[nodiscard]] Result<std::unique_ptr<links::Tether>> tether_to_connection(const links::Descriptor& reading,
+                                                                          const links::Descriptor& writing);
 
 }  // namespace sluice::inline v0::os

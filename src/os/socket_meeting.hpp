@@ -5,10 +5,12 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <sluice/options.hpp>
 #include <sluice/result.hpp>
 
+#include "links/descriptor.hpp"
 #include "links/meeting.hpp"
 #include "os/listening_socket.hpp"
 #include "os/socket_file.hpp"
@@ -24,5 +26,19 @@ using MakePrivateLink = std::function<std::unique_ptr<links::PrivateLink>()>;
 // `locate` is asked anew at each attempt: a listener that comes later may make the folder first.
 [[nodiscard]] std::unique_ptr<links::Dialer> make_socket_dialer(std::function<Result<SocketFile>()> locate, Allow allow,
                                                                 MakePrivateLink make_private_link = {});
+
+// Two ends that were made together (socketpair(2)), as links::Mechanism::make_ends() wants them: ours has a private link where
+// `make_private_link` makes one.
+[[nodiscard]] Result<links::Ends> make_socket_ends(const MakePrivateLink& make_private_link = {});
+
+// Takes a connected Unix stream socket that was handed over, as links::Mechanism::take_end() wants it. The peer is the process
+// that made the connection (unix(7), SO_PEERCRED); it may have handed its end on, so that its death is not the end's: the
+// hang-up alone is the tether.
+[[nodiscard]] Result<links::Meeting> take_socket_end(std::vector<links::Descriptor> handles, Allow allow,
+                                                     const MakePrivateLink& make_private_link = {});
+
+// Listens with a Unix stream socket that listens already.
+[[nodiscard]] Result<std::unique_ptr<links::Acceptor>> adopt_listening_socket(links::Descriptor listening, std::string where,
+                                                                              Allow allow);
 
 }  // namespace sluice::inline v0::os

@@ -113,13 +113,13 @@ struct Side {
 };
 
 // What this build says, with the golden channel id (hello_test.cpp has its bytes).
-std::string our_hello_bytes() {
+std::string our_hello_bytes(Part part = Part::connects) {
   std::array<std::byte, 16> id{};
   for (std::size_t i = 0; i < id.size(); ++i) id[i] = static_cast<std::byte>(0xA0 + i);
-  return to_hex(encode(our_hello(4096, id)));
+  return to_hex(encode(our_hello(4096, id, 0, part)));
 }
 
-std::string hello_and(std::string_view more) { return our_hello_bytes() + " " + to_hex(hex(more)); }
+std::string listeners_hello_and(std::string_view more) { return our_hello_bytes(Part::listens) + " " + to_hex(hex(more)); }
 
 static_assert(static_cast<int>(Errc::limit_reached) == 11 && static_cast<int>(Step::make_queues) == 13, "kRefuse");
 
@@ -143,7 +143,7 @@ TEST(HandshakeBytes, TheListenersSideAnswersWithItsHelloAndAnOffer) {
   EXPECT_EQ(side.sent(), "") << "it speaks second";
   side.peer_sends(kHello);
   side.expect_waits();
-  EXPECT_EQ(side.sent(), hello_and(kOffer));
+  EXPECT_EQ(side.sent(), listeners_hello_and(kOffer));
   side.peer_sends(kReady);
   EXPECT_TRUE(side.handshake->step());
 }
@@ -172,19 +172,19 @@ TEST(HandshakeBytes, HandlesAreNotAgreedOnWhereItCarriesNone) {
   ASSERT_TRUE(established);
   EXPECT_FALSE(established->traits.handles);
   EXPECT_EQ(established->max_incoming_handles, 0U);
-  EXPECT_EQ(side.sent(), hello_and(kOffer));
+  EXPECT_EQ(side.sent(), listeners_hello_and(kOffer));
 }
 
 TEST(HandshakeBytes, AnOfferCarriesTheNumbersOfAPrivateLink) {
   Side listening{Role::listening, std::make_unique<TwoNumbers>()};
   listening.peer_sends(kHello);
   listening.expect_waits();
-  EXPECT_EQ(listening.sent(), hello_and(kOfferOfTwo));
+  EXPECT_EQ(listening.sent(), listeners_hello_and(kOfferOfTwo));
 
   Side connecting{Role::connecting, std::make_unique<TwoNumbers>()};
   connecting.peer_sends(std::string(kHello) + std::string(kOfferOfTwo));
   ASSERT_TRUE(connecting.handshake->step());
-  EXPECT_EQ(connecting.sent(), hello_and(kReady));
+  EXPECT_EQ(connecting.sent(), our_hello_bytes() + " " + to_hex(hex(kReady)));
 }
 
 TEST(HandshakeBytes, ARefusalCarriesTheWholeError) {
@@ -193,7 +193,7 @@ TEST(HandshakeBytes, ARefusalCarriesTheWholeError) {
   const auto refused = listening.handshake->step();
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Errc::limit_reached);
-  EXPECT_EQ(listening.sent(), hello_and(kRefuse));
+  EXPECT_EQ(listening.sent(), listeners_hello_and(kRefuse));
 
   Side connecting{Role::connecting};
   connecting.peer_sends(std::string(kHello) + std::string(kRefuse));
@@ -245,7 +245,7 @@ TEST(HandshakeBytes, AStrangerWhoHasTakenThePlaceOfThePeerIsRefusedAtItsHello) {
   const auto refused = listening.handshake->step();
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Errc::access_denied);
-  EXPECT_TRUE(listening.sent().starts_with(our_hello_bytes())) << "and is told why";
+  EXPECT_TRUE(listening.sent().starts_with(our_hello_bytes(Part::listens))) << "and is told why";
 
   Side connecting{Role::connecting, nullptr, {}, stranger};
   connecting.peer_sends("53 4c 55 49 43 45 0d 0b" + std::string(kHello.substr(24)));  // no hello: that is not even looked at
@@ -368,7 +368,7 @@ TEST(HandshakeBytes, AnOtherVersionGetsOurHelloAndTheReason) {
   EXPECT_EQ(step.error().code, Errc::protocol_error);
   EXPECT_EQ(step.error().first, 0x0002'0002);
   EXPECT_EQ(step.error().second, 0);
-  EXPECT_EQ(side.sent(), hello_and("20 00 00 14 | 00 00 00 00 | 02 00 00 00 | 0c 00 00 00 | 00 00 00 00 0b 00 00 00"
+  EXPECT_EQ(side.sent(), listeners_hello_and("20 00 00 14 | 00 00 00 00 | 02 00 00 00 | 0c 00 00 00 | 00 00 00 00 0b 00 00 00"
                                    "02 00 02 00 00 00 00 00 | 00 00 00 00 00 00 00 00"));
 }
 

@@ -1,6 +1,7 @@
 // The connection's tether over an epoll set of its own, which holds the socket for nothing but EPOLLRDHUP (epoll_ctl(2): the
 // peer has closed its writing half; EPOLLHUP and EPOLLERR come along). A socket with unread bytes is readable anyway: this set
-// becomes so by the end alone (epoll(7), "Q&A").
+// becomes so by the end alone (epoll(7), "Q&A"). A pipe has EPOLLHUP at its reading end once nobody writes, and EPOLLERR at its
+// writing end once nobody reads (poll(2), likewise).
 #include "os/connection_tether.hpp"
 
 #include <poll.h>
@@ -30,17 +31,28 @@ class ConnectionTether final : public links::Tether {
   std::array<links::Waitable, 1> waitables_;
 };
 
+Result<std::unique_ptr<links::Tether>> tether_to(std::span<const links::Descriptor* const> ends) {
+  links::Descriptor set{::epoll_create1(EPOLL_CLOEXEC)};
+  if (!set) return failure(errno, Step::identify_peer);
+  for (const auto* end : ends) {
+    epoll_event event{};
+    event.events = EPOLLRDHUP;
+    if (::epoll_ctl(static_cast<int>(set.native()), EPOLL_CTL_ADD, static_cast<int>(end->native()), &event) != 0) {
+      return failure(errno, Step::identify_peer);
+    }
+  }
+  return std::unique_ptr<links::Tether>(std::make_unique<ConnectionTether>(std::move(set)));
+}
+
 }  // namespace
 
 Result<std::unique_ptr<links::Tether>> tether_to_connection(const links::Descriptor& socket) {
-  links::Descriptor set{::epoll_create1(EPOLL_CLOEXEC)};
-  if (!set) return failure(errno, Step::identify_peer);
-  epoll_event event{};
-  event.events = EPOLLRDHUP;
-  if (::epoll_ctl(static_cast<int>(set.native()), EPOLL_CTL_ADD, static_cast<int>(socket.native()), &event) != 0) {
-    return failure(errno, Step::identify_peer);
-  }
-  return std::unique_ptr<links::Tether>(std::make_unique<ConnectionTether>(std::move(set)));
+  return tether_to(std::array{&socket});
+}
+
+Result<std::unique_ptr<links::Tether>> tether_to_connection(const links::Descriptor& reading,
+                                                            const links::Descriptor& writing) {
+  return tether_to(std::array{&reading, &writing});
 }
 
 }  // namespace sluice::inline v0::os
