@@ -55,6 +55,8 @@ class Interpreter {
   std::shared_ptr<sluice::Channel> take_channel(const Words& words);
   [[nodiscard]] std::shared_ptr<sluice::Listener> listener();
   void keep_listener(std::shared_ptr<sluice::Listener> listener);
+  // Those that came with commands so far, and were not taken yet.
+  [[nodiscard]] std::vector<sluice::Handle> take_handles();
   void hold(sluice::Message message);
   void release_held(bool newest_first);
   // Forgets all channels and the listener: their destructors close them.
@@ -85,6 +87,7 @@ class Interpreter {
   std::map<std::string, std::shared_ptr<sluice::Channel>> channels_;
   std::shared_ptr<sluice::Listener> listener_;
   std::vector<sluice::Message> held_;
+  std::vector<sluice::Handle> handles_;
 };
 
 using CommandTable = std::map<std::string, Interpreter::Command, std::less<>>;
