@@ -77,8 +77,9 @@ SLUICE_API Result<Child> spawn(std::string_view endpoint, std::span<const std::s
 SLUICE_API Result<Channel> inherited(std::string_view name = {}, Deadline deadline = Deadline::never(),
                                      const Options& options = {});
 
-// What a launcher of one's own has to do (or whoever sends the handles to another process, which adopts them): let the child inherit these handles, under the same numbers (Linux: clear FD_CLOEXEC
-// in the child, between fork and exec), and set these variables ("NAME=VALUE"). Close them here once the child runs.
+// What a launcher of one's own has to do (or whoever sends the handles to another process, which adopts them): let the child
+// inherit these handles, under the same numbers (Linux: clear FD_CLOEXEC in the child, between fork and exec), and set these
+// variables ("NAME=VALUE"). Close them here once the child runs.
 struct Launch {
   std::vector<Handle> handles;
   std::vector<std::string> environment;

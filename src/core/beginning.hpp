@@ -1,5 +1,6 @@
-// Beginning: what is left of connecting, of a channel that was there at once (connect_later, child_end). The calls on the channel
-// move it, each on its own thread, and whoever waits does so at one waitable, however often the socket behind it is another.
+// Beginning: what is left of connecting, of a channel that was there at once (connect_later, child_end). The calls on the
+// channel move it, each on its own thread, and whoever waits does so at one waitable, however often the socket behind it is
+// another.
 #pragma once
 
 #include <memory>
@@ -39,7 +40,7 @@ class Beginning {
 
   std::unique_ptr<Connecting> connecting_;  // null once it is over
   links::Waiter waiter_;
-  links::Waitable watched_;             // what of connecting_ is in waiter_
+  links::Waitable watched_;            // what of connecting_ is in waiter_
   std::optional<links::Alarm> alarm_;  // made when there is nothing else to wait for
 };
 

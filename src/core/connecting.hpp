@@ -65,7 +65,8 @@ struct Resolved {
                                                        links::Waitable watched = {});
 
 // A session that is there at once, and connected by the calls on it.
-[[nodiscard]] Result<std::unique_ptr<Session>> connected_later(std::unique_ptr<Connecting> connecting, const Resolved& resolved);
+[[nodiscard]] Result<std::unique_ptr<Session>> connected_later(std::unique_ptr<Connecting> connecting,
+                                                               const Resolved& resolved);
 [[nodiscard]] Result<std::unique_ptr<Session>> connect_later(std::string_view endpoint, const Options& options);
 
 // Connects; waits in slices only while there is nothing to wait for (no listener yet, a full backlog).

@@ -100,7 +100,8 @@ Result<void> decode_items(std::span<const std::byte> items, Hello& hello) {
       if (has_part || length != sizeof(std::uint32_t)) return broken();
       has_part = true;
       const auto part = load_little<std::uint32_t>(value.data());
-      if (part != static_cast<std::uint32_t>(Part::listens) && part != static_cast<std::uint32_t>(Part::either)) return broken();
+      if (part != static_cast<std::uint32_t>(Part::listens) && part != static_cast<std::uint32_t>(Part::either))
+        return broken();
       hello.part = static_cast<Part>(part);
     }
     items = items.subspan(whole);

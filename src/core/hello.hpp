@@ -51,7 +51,7 @@ struct Hello {
   std::uint8_t byte_order{1};
   std::uint8_t word_size{sizeof(void*)};
   std::uint32_t max_handles{0};  // item 2: the most handles with one message that this end accepts
-  Part part{Part::connects};      // item 3
+  Part part{Part::connects};     // item 3
   std::string library;           // item 1: name and version of the library, for people ("sluice 0.1.0")
 
   friend bool operator==(const Hello&, const Hello&) = default;

@@ -78,7 +78,6 @@ Result<Sides> begin(const Resolved& resolved) {
       place.allow = Allow::anyone;
       auto theirs = resolved.mechanism.take_end(std::move(ends->theirs), place);
       if (!theirs) return theirs.error();
-      ends->ours.one_process = theirs->one_process = true;
       ends->ours.peer = theirs->peer;
       sides.listening.emplace(Handshake::Role::listening, std::move(ends->ours), resolved.row, resolved.limits);
       sides.connecting.emplace(Handshake::Role::connecting, *std::move(theirs), resolved.row, resolved.limits);
@@ -107,7 +106,10 @@ Result<EstablishedPair> make_pair(const Resolved& resolved, Deadline deadline) {
     for (int round = 0; round < 2; ++round) {
       if (auto stepped = step_both(*sides, resolved); !stepped) return stepped.error();
     }
-    if (sides->first && sides->second) return EstablishedPair{*std::move(sides->first), *std::move(sides->second)};
+    if (sides->first && sides->second) {
+      sides->first->traits.one_process = sides->second->traits.one_process = true;
+      return EstablishedPair{*std::move(sides->first), *std::move(sides->second)};
+    }
     if (deadline.has_passed()) return Error{Errc::timed_out, Step::connect, 0, 0, 0};
     if (auto waited = wait_for_either(*sides, deadline); !waited) return waited.error();
   }

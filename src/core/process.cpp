@@ -17,8 +17,7 @@
 namespace sluice::inline v0 {
 
 struct Process::Started {
-  explicit Started(links::ChildProcess process) noexcept
-      : child(std::move(process)), generation(links::process_generation()) {}
+  explicit Started(links::ChildProcess process) noexcept : child(std::move(process)), generation(links::process_generation()) {}
 
   [[nodiscard]] bool is_foreign_process() const noexcept { return links::process_generation() != generation; }
   // How it ended; would_block while it runs. Once it is known it stays so.
@@ -41,8 +40,8 @@ struct Process::Started {
 
 namespace {
 
-// Processes that nobody waits for any more and that still ran when they were let go of. A stack: pushed and taken as a whole, so
-// that no lock can be held while somebody forks.
+// Processes that nobody waits for any more and that still ran when they were let go of. A stack: pushed and taken as a whole,
+// so that no lock can be held while somebody forks.
 template <class Entry>
 class Abandoned {
  public:
@@ -83,15 +82,11 @@ constinit Abandoned<Entry> abandoned{};
 
 }  // namespace
 
-Process ApiAccess::process(links::ChildProcess child) {
-  return Process{std::make_unique<Process::Started>(std::move(child))};
-}
+Process ApiAccess::process(links::ChildProcess child) { return Process{std::make_unique<Process::Started>(std::move(child))}; }
 
 }  // namespace core
 
-Process::Process(std::unique_ptr<Started> started) noexcept : started_(std::move(started)) {
-  core::abandoned<Started>.sweep();
-}
+Process::Process(std::unique_ptr<Started> started) noexcept : started_(std::move(started)) { core::abandoned<Started>.sweep(); }
 Process::Process(Process&&) noexcept = default;
 
 Process& Process::operator=(Process&& other) noexcept {

@@ -10,8 +10,7 @@
 
 namespace sluice::inline v0::core {
 
-Session::Session(Established established)
-    : generation_(links::process_generation()), processors_(links::usable_processors()) {
+Session::Session(Established established) : generation_(links::process_generation()), processors_(links::usable_processors()) {
   become(std::move(established));
 }
 

@@ -96,6 +96,8 @@ class Session {
   // Before it is connected (session_beginning.cpp).
   // acquire: pairs with the release in become(); what a session is made of is visible
   [[nodiscard]] bool is_connected() const noexcept { return is_connected_.load(std::memory_order_acquire); }
+  // Null before that. Not after cut().
+  [[nodiscard]] const links::Tether* tether() const noexcept { return is_connected() ? tether_.get() : nullptr; }
   Result<void> begin(Side side, Step step, Deadline deadline);
   Result<void> try_begin();
   Result<bool> arm_beginning();
@@ -185,7 +187,7 @@ class Session {
   std::size_t max_outgoing_{0};
   std::size_t max_outgoing_handles_{0};
   std::unique_ptr<links::Tether> tether_;  // null before that, and after cut()
-  std::optional<AnyRecords> records_;  // set and reset (by cut()) under both locks
+  std::optional<AnyRecords> records_;      // set and reset (by cut()) under both locks
   std::atomic<bool> is_connected_{false};
 
   std::mutex out_mutex_;

@@ -13,7 +13,7 @@ Result<links::Waitable> Session::waitable() {
   auto& armed = place(Side::armed);
   if (!armed.waitable()) {
     if (closing_.load(std::memory_order_seq_cst)) return closed_here();
-    if (auto started = armed.start_waiting(tether_.get()); !started) return started.error();
+    if (auto started = armed.start_waiting(tether()); !started) return started.error();
   }
   return armed.waitable();
 }
@@ -29,7 +29,7 @@ Result<Session::Found> Session::arm(Want want) {
     if (!*connected) return Found{.ended = outgoing_end() || closing_.load(std::memory_order_seq_cst)};
   }
   // From here on, and until the channel is gone, whoever changes something wakes this place.
-  if (auto started = place(Side::armed).start_waiting(tether_.get()); !started) return started.error();
+  if (auto started = place(Side::armed).start_waiting(tether()); !started) return started.error();
   armed_for_ = want;
   try {
     const auto found = arm_once();

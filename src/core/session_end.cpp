@@ -81,7 +81,7 @@ void Session::wait_for_calls_to_leave() {
     return std::ranges::any_of(kSides, [this](Side side) { return side != Side::closing && place(side).is_busy(); });
   };
   if (!is_somebody_in()) return;
-  if (!place(Side::closing).start_waiting(tether_.get())) {  // no descriptors left
+  if (!place(Side::closing).start_waiting(tether())) {  // no descriptors left
     while (is_somebody_in()) std::this_thread::yield();
     return;
   }

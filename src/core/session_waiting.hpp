@@ -10,8 +10,8 @@
 
 namespace sluice::inline v0::core {
 
-// A call that is in its waiting place: one at a time on each side. It connects the channel first, where that isn't done yet, and
-// may wait for that until `deadline`.
+// A call that is in its waiting place: one at a time on each side. It connects the channel first, where that isn't done yet,
+// and may wait for that until `deadline`.
 class Session::Call {
  public:
   Call(Session& session, Side side, Step step, Deadline deadline) : Call(session, side, step, also_unconnected) {
@@ -82,7 +82,7 @@ auto Session::wait_for(Side side, Step step, Deadline deadline, Attempt try_it) 
     return at_step(step, std::move(result));
   }
   if (spin(attempt, deadline, result)) return at_step(step, std::move(result));
-  if (auto ready = place(side).start_waiting(tether_.get()); !ready) return ready.error();
+  if (auto ready = place(side).start_waiting(tether()); !ready) return ready.error();
   {
     const WaitingPlace::Stay stay{place(side)};
     result = sleep_between(side, step, deadline, attempt);

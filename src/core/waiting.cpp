@@ -20,8 +20,8 @@ Result<void> WaitingPlace::start_waiting(const links::Tether* tether) {
   return {};
 }
 
-// Makes the waiter, and has it watch the tether, where that isn't done yet. wake() reaches no place in which waiting_ is not set,
-// or one whose waiter is there.
+// Makes the waiter, and has it watch the tether, where that isn't done yet. wake() reaches no place in which waiting_ is not
+// set, or one whose waiter is there.
 Result<void> WaitingPlace::prepare(const links::Tether* tether) {
   if (!waiter_) {
     auto waiter = links::Waiter::create();

@@ -1,5 +1,5 @@
-// Alarm: a waitable that becomes readable once some time has passed, for those who wait elsewhere and have to try again although
-// nothing tells them to. Defined once for each system in os/.
+// Alarm: a waitable that becomes readable once some time has passed, for those who wait elsewhere and have to try again
+// although nothing tells them to. Defined once for each system in os/.
 #pragma once
 
 #include <chrono>

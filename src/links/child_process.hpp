@@ -25,8 +25,8 @@ class ChildProcess {
     std::span<const std::string> environment;  // "NAME=VALUE", besides ours
     std::span<const Descriptor> handles;       // inherited under the same numbers; nothing else of Sluice's is
   };
-  // Returns when the program has taken the place of this one's copy. Signals are as a new program wants them: none blocked, none
-  // ignored. Errors (Step::spawn): misuse (argv is empty), not_found, access_denied, not_supported (not a program of this
+  // Returns when the program has taken the place of this one's copy. Signals are as a new program wants them: none blocked,
+  // none ignored. Errors (Step::spawn): misuse (argv is empty), not_found, access_denied, not_supported (not a program of this
   // system), limit_reached, out_of_memory.
   static Result<ChildProcess> start(const Start& start);
 

@@ -11,8 +11,8 @@
 
 namespace sluice::inline v0::links {
 
-// Takes a variable out of this process's environment: its value, once, whichever of several threads asks first. Nothing if there
-// is none. Other threads must not read the environment meanwhile (getenv(3)).
+// Takes a variable out of this process's environment: its value, once, whichever of several threads asks first. Nothing if
+// there is none. Other threads must not read the environment meanwhile (getenv(3)).
 [[nodiscard]] std::optional<std::string> take_variable(const std::string& name);
 
 // A second handle of an inherited one, as the library holds its own (close-on-exec); `number` stays as it is. misuse

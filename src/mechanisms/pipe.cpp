@@ -20,8 +20,7 @@ Result<links::Meeting> meet(links::Descriptor incoming, links::Descriptor outgoi
   if (!tether) return tether.error();
   links::Meeting meeting;
   meeting.tether = *std::move(tether);
-  meeting.link =
-      std::unique_ptr<links::StreamLink>(std::make_unique<os::PipeStream>(std::move(incoming), std::move(outgoing)));
+  meeting.link = std::unique_ptr<links::StreamLink>(std::make_unique<os::PipeStream>(std::move(incoming), std::move(outgoing)));
   return meeting;
 }
 
@@ -29,12 +28,8 @@ constexpr Error kNobodyListens{Errc::not_supported, Step::make_pipes, 0, 0, 0};
 
 class PipeMechanism final : public links::Mechanism {
  public:
-  [[nodiscard]] Result<std::unique_ptr<links::Acceptor>> listen(const links::Place&) const override {
-    return kNobodyListens;
-  }
-  [[nodiscard]] Result<std::unique_ptr<links::Dialer>> dial(const links::Place&) const override {
-    return kNobodyListens;
-  }
+  [[nodiscard]] Result<std::unique_ptr<links::Acceptor>> listen(const links::Place&) const override { return kNobodyListens; }
+  [[nodiscard]] Result<std::unique_ptr<links::Dialer>> dial(const links::Place&) const override { return kNobodyListens; }
 
   [[nodiscard]] Result<links::Ends> make_ends(const links::Place& place, std::size_t capacity) const override {
     if (!place.where.empty()) return Error{Errc::invalid_endpoint, Step::inherit, 0, 0, 0};

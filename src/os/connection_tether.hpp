@@ -1,5 +1,5 @@
-// ConnectionTether: the end of a stream's other side (a socket's, or that of two pipes), told although nobody reads what lies in
-// front of it.
+// ConnectionTether: the end of a stream's other side (a socket's, or that of two pipes), told although nobody reads what lies
+// in front of it.
 #pragma once
 
 #include <memory>

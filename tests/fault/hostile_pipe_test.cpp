@@ -84,7 +84,7 @@ class RawPipes {
   }
   void stop_reading() { ours_[0].close(); }
   void stop_writing() { ours_[1].close(); }
-  void close() { ours_ = {}; }
+  void close() { ours_.clear(); }
 
  private:
   static int number(const sluice::Handle& handle) { return static_cast<int>(handle.native()); }

@@ -174,7 +174,9 @@ TEST_F(Adopt, WhatIsNotWhatItShouldBeIsMisuse) {
   auto [stream, its_peer] = sockets();
   auto [packets, their_peer] = sockets(SOCK_SEQPACKET);
   const std::string path = folder_ + "/socket";
-  const auto refused = [](Handle handle, const char* endpoint) { return sluice::adopt(std::move(handle), endpoint, Deadline::now()); };
+  const auto refused = [](Handle handle, const char* endpoint) {
+    return sluice::adopt(std::move(handle), endpoint, Deadline::now());
+  };
   EXPECT_CODE(refused(Handle{}, "unix:"), Errc::misuse);
   EXPECT_CODE(refused(Handle{eventfd(0, EFD_CLOEXEC)}, "unix:"), Errc::misuse);
   EXPECT_CODE(refused(std::move(packets), "unix:"), Errc::misuse);

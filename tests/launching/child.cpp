@@ -60,13 +60,14 @@ std::string what_there_is() {
   for (char** variable = environ; *variable != nullptr; ++variable)
     if (std::string_view{*variable}.starts_with("SLUICE_")) said += std::string{"variable "} + *variable + "\n";
   for (const auto& [fd, target] : sluice_test::descriptors_of(getpid()))
-    if (fd > STDERR_FILENO && target.find("[event") == target.npos) said += "descriptor " + target + "\n";
+    if (fd > STDERR_FILENO) said += "descriptor " + target + "\n";
   sigset_t mask;
   sigprocmask(SIG_SETMASK, nullptr, &mask);
   for (int signal = 1; signal < SIGRTMIN; ++signal) {
     struct sigaction action{};
     if (sigismember(&mask, signal) == 1) said += "blocked " + std::to_string(signal) + "\n";
-    if (sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN) said += "ignored " + std::to_string(signal) + "\n";
+    if (sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN)
+      said += "ignored " + std::to_string(signal) + "\n";
   }
   return said;
 }
@@ -91,7 +92,8 @@ int grandchild(char* program) {
   char* words[] = {program, mode.data(), nullptr};
   pid_t child = -1;
   int status = -1;
-  if (posix_spawn(&child, "/proc/self/exe", nullptr, nullptr, words, environ) != 0 || waitpid(child, &status, 0) != child) return 1;
+  if (posix_spawn(&child, "/proc/self/exe", nullptr, nullptr, words, environ) != 0 || waitpid(child, &status, 0) != child)
+    return 1;
   if (!channel.send(bytes_of(std::to_string(WEXITSTATUS(status))), kPatience)) return 1;
   return channel.close(kPatience) ? 0 : 1;
 }

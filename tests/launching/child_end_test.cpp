@@ -132,13 +132,27 @@ TEST(Inherited, WhatMakesNoSenseIsProtocolError) {
   const std::string reading = std::to_string(ends[0]);
   const std::string writing = std::to_string(ends[1]);
   const std::string more(std::size_t{100} << 10, '1');
-  for (const std::string& value :
-       {std::string{}, std::string{"pipe"}, std::string{"pipe:"}, std::string{"pipe:x"}, std::string{"pipe:,"},
-        "pipe:" + reading, "pipe:" + reading + "," + reading, "pipe:" + writing + "," + reading, "pipe:" + reading + ",",
-        "pipe:" + reading + "," + writing + "x", "pipe:" + reading + "," + writing + "," + reading, std::string{"pipe:-1,-2"},
-        std::string{"pipe:1000000,1000001"}, std::string{"pipe:99999999999999999999,4"}, std::string{"pipe:4294967296,4294967297"},
-        "pipe:" + more, std::string{"no_mechanism:1"}, std::string{"unix:"} + reading, "unix:" + reading + "," + writing,
-        "pipe:" + reading + "," + writing + "?max_message=x", std::string{"pipe:%"}}) {
+  for (const std::string& value : {std::string{},
+                                   std::string{"pipe"},
+                                   std::string{"pipe:"},
+                                   std::string{"pipe:x"},
+                                   std::string{"pipe:,"},
+                                   "pipe:" + reading,
+                                   "pipe:" + reading + "," + reading,
+                                   "pipe:" + writing + "," + reading,
+                                   "pipe:" + reading + ",",
+                                   "pipe:" + reading + "," + writing + "x",
+                                   "pipe:" + reading + "," + writing + "," + reading,
+                                   std::string{"pipe:-1,-2"},
+                                   std::string{"pipe:1000000,1000001"},
+                                   std::string{"pipe:99999999999999999999,4"},
+                                   std::string{"pipe:4294967296,4294967297"},
+                                   "pipe:" + more,
+                                   std::string{"no_mechanism:1"},
+                                   std::string{"unix:"} + reading,
+                                   "unix:" + reading + "," + writing,
+                                   "pipe:" + reading + "," + writing + "?max_message=x",
+                                   std::string{"pipe:%"}}) {
     setenv("SLUICE_INHERITED", value.c_str(), 1);
     const auto channel = sluice::inherited({}, Deadline::now());
     EXPECT_CODE(channel, Errc::protocol_error) << value.substr(0, 100);

@@ -236,7 +236,8 @@ TEST_P(Later, InAForkedChildItIsTheParents) {
   (void)channel.receive(Deadline::now());
   const pid_t child = fork();
   if (child == 0) {
-    const bool is_refused = !channel.receive(Deadline::now()) && channel.receive(Deadline::now()).error().code == Errc::misuse &&
+    const bool is_refused = !channel.receive(Deadline::now()) &&
+                            channel.receive(Deadline::now()).error().code == Errc::misuse &&
                             channel.ended()->code == Errc::misuse;
     {
       const auto destroyed = std::move(channel);

@@ -155,9 +155,8 @@ Pair Conformance::meet(PeerDoes what, const MeetOptions& options) {
 
 Pair Conformance::hand_over(Peer& peer, const MeetOptions& options, const std::string& words) {
   auto end = require(sluice::child_end(endpoint_, {}, options_of(options)), "making an end for the peer");
-  const auto claiming =
-      peer.start("inherit deadline=" + std::to_string(patience().count()) + " " + words_of(options) + " " + words,
-                 end.launch.handles);
+  const auto claiming = peer.start(
+      "inherit deadline=" + std::to_string(patience().count()) + " " + words_of(options) + " " + words, end.launch.handles);
   end.launch = {};
   if (const auto connected = end.channel.flush(soon()); !connected)
     throw std::runtime_error("meeting the peer: " + sluice::describe(connected.error()));

@@ -91,7 +91,8 @@ class Conformance : public testing::TestWithParam<Subject> {
   Pair hand_over(Peer& peer, const MeetOptions& options = {}, const std::string& words = {});
   [[nodiscard]] Listener listen(const MeetOptions& options = {});
   Channel accept_from(Listener& listener, Peer& peer, const MeetOptions& options = {}, const std::string& words = {});
-  // For tests that listen besides, where one can: meets at that listener, or hands an end over. `words`: for the peer's command.
+  // For tests that listen besides, where one can: meets at that listener, or hands an end over. `words`: for the peer's
+  // command.
   [[nodiscard]] std::optional<Listener> listen_if_possible();
   Pair meet_at(std::optional<Listener>& listener, Peer& peer, const std::string& words = {});
 

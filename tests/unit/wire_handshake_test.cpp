@@ -148,6 +148,48 @@ TEST(HandshakeBytes, TheListenersSideAnswersWithItsHelloAndAnOffer) {
   EXPECT_TRUE(side.handshake->step());
 }
 
+// Nobody knows who connects: the adopted end says hello at once, and plays what the other doesn't.
+TEST(HandshakeBytes, AnAdoptedEndPlaysTheOtherPart) {
+  Side meets_one_that_connects{Role::adopting};
+  meets_one_that_connects.expect_waits();
+  EXPECT_EQ(meets_one_that_connects.sent(), our_hello_bytes(Part::either));
+  meets_one_that_connects.peer_sends(kHello);
+  meets_one_that_connects.expect_waits();
+  EXPECT_EQ(meets_one_that_connects.sent(), to_hex(hex(kOffer))) << "no second hello";
+  meets_one_that_connects.peer_sends(kReady);
+  EXPECT_TRUE(meets_one_that_connects.handshake->step());
+
+  Side meets_one_that_listens{Role::adopting};
+  meets_one_that_listens.expect_waits();
+  EXPECT_EQ(meets_one_that_listens.sent(), our_hello_bytes(Part::either));
+  std::array<std::byte, 16> id{};
+  meets_one_that_listens.peer_sends(to_hex(encode(our_hello(4096, id, 0, Part::listens))) + std::string{kOffer});
+  EXPECT_TRUE(meets_one_that_listens.handshake->step());
+  EXPECT_EQ(meets_one_that_listens.sent(), to_hex(hex(kReady)));
+
+  for (const auto fill : {std::byte{0x00}, std::byte{0xFF}}) {  // below and above any id of ours
+    Side meets_one_that_was_adopted{Role::adopting};
+    meets_one_that_was_adopted.expect_waits();
+    (void)meets_one_that_was_adopted.sent();
+    id.fill(fill);
+    meets_one_that_was_adopted.peer_sends(to_hex(encode(our_hello(4096, id, 0, Part::either))));
+    meets_one_that_was_adopted.expect_waits();
+    EXPECT_EQ(meets_one_that_was_adopted.sent(), fill == std::byte{0} ? to_hex(hex(kOffer)) : "");
+  }
+}
+
+TEST(HandshakeBytes, OurOwnHelloIsNoPeers) {
+  for (const auto role : {Role::connecting, Role::adopting}) {
+    Side side{role};
+    side.expect_waits();
+    const auto said = std::exchange(side.wire->outgoing, {});
+    side.wire->incoming.insert(side.wire->incoming.end(), said.begin(), said.end());
+    const auto step = side.handshake->step();
+    ASSERT_FALSE(step);
+    EXPECT_EQ(step.error().code, Errc::protocol_error);
+  }
+}
+
 // Where the link carries handles, both hellos say how many with one message are accepted; 0 is not said.
 TEST(HandshakeBytes, HandlesAreAgreedOnWhereTheLinkCarriesThem) {
   for (const auto role : {Role::connecting, Role::listening}) {
@@ -369,7 +411,7 @@ TEST(HandshakeBytes, AnOtherVersionGetsOurHelloAndTheReason) {
   EXPECT_EQ(step.error().first, 0x0002'0002);
   EXPECT_EQ(step.error().second, 0);
   EXPECT_EQ(side.sent(), listeners_hello_and("20 00 00 14 | 00 00 00 00 | 02 00 00 00 | 0c 00 00 00 | 00 00 00 00 0b 00 00 00"
-                                   "02 00 02 00 00 00 00 00 | 00 00 00 00 00 00 00 00"));
+                                             "02 00 02 00 00 00 00 00 | 00 00 00 00 00 00 00 00"));
 }
 
 }  // namespace

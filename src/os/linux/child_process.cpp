@@ -1,5 +1,5 @@
-// links::ChildProcess over posix_spawn(3), which runs nothing of ours in the child (clone(2) with CLONE_VM | CLONE_VFORK: no fork
-// handler, and the memory is shared until the program runs) and returns why execve(2) has failed; and over a pidfd
+// links::ChildProcess over posix_spawn(3), which runs nothing of ours in the child (clone(2) with CLONE_VM | CLONE_VFORK: no
+// fork handler, and the memory is shared until the program runs) and returns why execve(2) has failed; and over a pidfd
 // (pidfd_open(2)), which no other process ever comes to stand for.
 #include "links/child_process.hpp"
 

@@ -14,8 +14,8 @@
 namespace sluice::inline v0::links {
 namespace {
 
-// Of this copy of the library. Held in no forked child: whoever forks while another thread takes a variable breaks the rule that
-// nobody reads the environment meanwhile.
+// Of this copy of the library. Held in no forked child: whoever forks while another thread takes a variable breaks the rule
+// that nobody reads the environment meanwhile.
 constinit std::mutex environment_mutex;
 
 }  // namespace
