@@ -12,6 +12,7 @@
 
 #include <sluice/deadline.hpp>
 #include <sluice/export.hpp>
+#include <sluice/handle.hpp>
 #include <sluice/loan.hpp>
 #include <sluice/mechanisms.hpp>
 #include <sluice/message.hpp>
@@ -256,6 +257,10 @@ SLUICE_API Result<Pair> pair(std::string_view endpoint, const Options& options =
 // channel's, whatever this call returns. Errors as connect(), and misuse: the handle is of another kind than the mechanism's,
 // or not connected.
 SLUICE_API Result<Channel> adopt(Handle connected, std::string_view endpoint, Deadline deadline = Deadline::never(),
+                                 const Options& options = {});
+// The same for mechanisms of which an end is several handles (pipe: the one to read from, then the one to write to): those of
+// child_end()'s Launch, when another process has got them as handles of a message.
+SLUICE_API Result<Channel> adopt(std::span<Handle> connected, std::string_view endpoint, Deadline deadline = Deadline::never(),
                                  const Options& options = {});
 // A listener over a socket that listens already (socket activation, sd_listen_fds(3)). The name stays whoever's made it.
 // Errors as listen(), and misuse: it doesn't listen.

@@ -42,7 +42,7 @@ class [[nodiscard]] SLUICE_API Process final {
   // The system's number for it: for people and logs. Never an identity: another process may have it once this one was reaped.
   [[nodiscard]] std::int64_t id() const noexcept;
   // Waits until it has ended. A second call says the same again. Errors: timed_out, would_block; not_found; misuse (moved
-  // from).
+  // from, a forked child); limit_reached (waiting takes two descriptors, on Linux).
   Result<Exit> wait(Deadline deadline = Deadline::never());
   // Ends it without asking it (SIGKILL). Succeeds for one that has ended. Errors: access_denied (it has become another user's).
   Result<void> kill();
@@ -77,8 +77,9 @@ SLUICE_API Result<Child> spawn(std::string_view endpoint, std::span<const std::s
 SLUICE_API Result<Channel> inherited(std::string_view name = {}, Deadline deadline = Deadline::never(),
                                      const Options& options = {});
 
-// What a launcher of one's own has to do: let the child inherit these handles, under the same numbers (Linux: clear FD_CLOEXEC
-// in the child, between fork and exec), and set these variables ("NAME=VALUE"). Close them here once the child runs.
+// What a launcher of one's own has to do (or whoever sends the handles to another process, which adopts them): let the child
+// inherit these handles, under the same numbers (Linux: clear FD_CLOEXEC in the child, between fork and exec), and set these
+// variables ("NAME=VALUE"). Close them here once the child runs.
 struct Launch {
   std::vector<Handle> handles;
   std::vector<std::string> environment;

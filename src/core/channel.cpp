@@ -4,22 +4,13 @@
 #include <new>
 #include <utility>
 
+#include "core/api_access.hpp"
 #include "core/connecting.hpp"
 #include "core/guarded.hpp"
 #include "core/listener.hpp"
 #include "core/session.hpp"
 
 namespace sluice::inline v0 {
-namespace core {
-
-// Makes what only the library makes.
-struct ApiAccess {
-  static Channel channel(std::unique_ptr<Session> session) noexcept { return Channel{std::move(session)}; }
-  static Listener listener(std::unique_ptr<ListenerCore> listener) noexcept { return Listener{std::move(listener)}; }
-};
-
-}  // namespace core
-
 namespace {
 
 using core::guarded;

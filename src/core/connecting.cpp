@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 #include <utility>
 
+#include "core/beginning.hpp"
 #include "links/system.hpp"
 #include "links/waiter.hpp"
 
@@ -52,13 +54,21 @@ Result<Established> Connecting::step() {
 
 // For those who wait for a listener: there is none, or the one that there was went away while we shook hands.
 bool Connecting::is_worth_retrying(const Error& error) const noexcept {
-  return limits_.wait_for_listener && (error.code == Errc::not_found || error.code == Errc::peer_died);
+  return dialer_ && limits_.wait_for_listener && (error.code == Errc::not_found || error.code == Errc::peer_died);
 }
 
 std::optional<WaitingPoint> Connecting::waiting_point() const {
   if (handshake_) return handshake_->waiting_point();
   if (const auto waitable = dialer_->waitable()) return WaitingPoint{waitable, {.writable = true}};
   return std::nullopt;
+}
+
+Traits promised_traits(const links::Row& row, const Limits& limits) noexcept {
+  Traits traits = row.promised;
+  traits.mechanism = row.name;
+  traits.reach = row.reach;
+  traits.max_message = limits.max_message;
+  return traits;
 }
 
 Result<Resolved> resolve(std::string_view text, const Options& options) {
@@ -86,31 +96,56 @@ Result<std::unique_ptr<links::Dialer>> Resolved::dial(std::string_view endpoint)
   return dialer;
 }
 
+Result<Established> wait_until_connected(Connecting& connecting, Step step, Deadline deadline, links::Waitable watched) {
+  bool has_ended = false;
+  while (true) {
+    auto established = connecting.step();
+    if (established || established.error().code != Errc::would_block) return established;
+    if (has_ended) return Error{Errc::peer_died, step, 0, 0, 0};  // what it had said before was still to be read
+    if (deadline.has_passed()) return Error{deadline.is_now() ? Errc::would_block : Errc::timed_out, step, 0, 0, 0};
+
+    // A waiter for each sleep: points come and go with retries, and there are only a few.
+    constexpr std::uint64_t kWatched = 1;
+    auto waiter = links::Waiter::create();
+    if (!waiter) return waiter.error();
+    if (const auto point = connecting.waiting_point()) {
+      if (auto added = waiter->add(point->waitable, point->interest, 0); !added) return added.error();
+    }
+    if (watched) {
+      if (auto added = waiter->add(watched, {.readable = true}, kWatched); !added) return added.error();
+    }
+    const auto slice = connecting.retry_after();
+    std::array<links::Ready, 2> ready;
+    const auto count = waiter->wait(ready, slice ? deadline.or_earlier(Deadline{*slice}) : deadline);
+    if (!count) return count.error();
+    has_ended = std::ranges::any_of(std::span{ready}.first(*count), [](const auto& one) { return one.key == kWatched; });
+  }
+}
+
+Result<std::unique_ptr<Session>> connected_later(std::unique_ptr<Connecting> connecting, const Resolved& resolved) {
+  auto beginning = Beginning::create(std::move(connecting));
+  if (!beginning) return beginning.error();
+  return std::make_unique<Session>(*std::move(beginning), promised_traits(resolved.row, resolved.limits),
+                                   resolved.limits.conduct);
+}
+
+Result<std::unique_ptr<Session>> connect_later(std::string_view endpoint, const Options& options) {
+  const auto resolved = resolve(endpoint, options);
+  if (!resolved) return resolved.error();
+  auto dialer = resolved->dial(endpoint);
+  if (!dialer) return dialer.error();
+  return connected_later(std::make_unique<Connecting>(*std::move(dialer), resolved->row, resolved->limits), *resolved);
+}
+
 Result<std::unique_ptr<Session>> connect(std::string_view endpoint, Deadline deadline, const Options& options) {
   const auto resolved = resolve(endpoint, options);
   if (!resolved) return resolved.error();
   auto dialer = resolved->dial(endpoint);
   if (!dialer) return dialer.error();
   Connecting connecting{*std::move(dialer), resolved->row, resolved->limits};
-  std::optional<links::Waiter> waiter;
-  while (true) {
-    auto established = connecting.step();
-    if (established) return std::make_unique<Session>(*std::move(established));
-    if (established.error().code != Errc::would_block) return established.error();
-    if (deadline.has_passed()) return Error{deadline.is_now() ? Errc::would_block : Errc::timed_out, Step::connect, 0, 0, 0};
-
-    // A waiter for each sleep: points come and go with retries, and there are only a few.
-    auto made = links::Waiter::create();
-    if (!made) return made.error();
-    waiter.emplace(*std::move(made));
-    if (const auto point = connecting.waiting_point()) {
-      if (auto added = waiter->add(point->waitable, point->interest, 0); !added) return added.error();
-    }
-    const auto slice = connecting.retry_after();
-    std::array<links::Ready, 1> ready;
-    if (auto waited = waiter->wait(ready, slice ? deadline.or_earlier(Deadline{*slice}) : deadline); !waited)
-      return waited.error();
-  }
+  auto established = wait_until_connected(connecting, Step::connect, deadline);
+  if (!established) return established.error();
+  return std::make_unique<Session>(*std::move(established));
 }
 
 }  // namespace sluice::inline v0::core

@@ -43,6 +43,18 @@ constexpr std::size_t kNumbersAt = kHeaderSize + kControlSize;  // in the frame 
   return !meeting.private_link || meeting.carries_handles;
 }
 
+[[nodiscard]] Part part_of(Handshake::Role role) noexcept {
+  switch (role) {
+    case Handshake::Role::connecting:
+      return Part::connects;
+    case Handshake::Role::listening:
+      return Part::listens;
+    case Handshake::Role::adopting:
+      break;
+  }
+  return Part::either;
+}
+
 // A fresh region gets its head from the side that made it; the other side checks that this is one.
 [[nodiscard]] Result<void> check_region(const links::AnyLink& link, Handshake::Role role) {
   const auto* region = std::get_if<std::shared_ptr<links::RegionLink>>(&link);
@@ -96,17 +108,20 @@ Result<Established> Handshake::step() {
 
 Result<void> Handshake::begin() {
   if (!meeting_.vouched) return role_ == Role::listening ? refuse(meeting_.vouched.error()) : meeting_.vouched.error();
-  if (role_ == Role::connecting) {
+  if (role_ != Role::listening) {
     if (auto queued = queue_hello(); !queued) return queued;
   }
   state_ = State::hello;
   return {};
 }
 
+// Once: a second call does nothing.
 Result<void> Handshake::queue_hello() {
+  if (our_id_) return {};
   std::array<std::byte, 16> id;
   if (auto filled = links::random_bytes(id); !filled) return filled;
-  greeting_.queue(encode(our_hello(limits_.max_message, id, static_cast<std::uint32_t>(max_handles_))));
+  our_id_ = id;
+  greeting_.queue(encode(our_hello(limits_.max_message, id, static_cast<std::uint32_t>(max_handles_), part_of(role_))));
   return {};
 }
 
@@ -120,10 +135,20 @@ Result<void> Handshake::take_hello() {
   }
   const auto hello = frame ? decode_hello(frame->bytes) : Result<Hello>{frame.error()};
   if (!hello) return role_ == Role::listening ? refuse(hello.error()) : hello.error();
+  if (const auto taken = take_part(*hello); !taken) return taken;
   peer_largest_ = hello->largest_message;
   peer_max_handles_ = hello->max_handles;
   if (role_ == Role::listening) return make_offer();
   state_ = State::verdict;
+  return {};
+}
+
+// Who listens, where that is still open. Our own hello that comes back is an echo, or a link whose two ends are one.
+Result<void> Handshake::take_part(const Hello& hello) {
+  if (our_id_ && *our_id_ == hello.channel_id) return broken();
+  if (role_ != Role::adopting) return {};
+  const bool listens = hello.part == Part::either ? *our_id_ > hello.channel_id : hello.part == Part::connects;
+  role_ = listens ? Role::listening : Role::connecting;
   return {};
 }
 
@@ -232,6 +257,7 @@ Established Handshake::establish() {
   result.max_outgoing_handles = std::min(peer_max_handles_, links::kMostHandles);
   result.traits = row_.promised;
   result.traits.handles = carries_handles(meeting_);
+  result.traits.identity = row_.promised.identity && meeting_.peer.user_id.has_value();
   result.tether = std::move(meeting_.tether);
   if (link_) {
     // The connection of the lobby stays open: its hang-up is part of the tether.

@@ -16,6 +16,7 @@
 // that has not finished its handshake, and not a byte beyond its frames: what follows belongs to the session.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -37,13 +38,19 @@ namespace sluice::inline v0::core {
 
 class Handshake {
  public:
-  enum class Role : std::uint8_t { connecting, listening };
+  // adopting: the connection was made by others, and nobody knows who connects. Both say hello at once; whoever meets one that
+  // connects listens, and the other way round; of two that adopt the one with the larger channel id listens.
+  enum class Role : std::uint8_t { connecting, listening, adopting };
 
   Handshake(Role role, links::Meeting meeting, const links::Row& row, const Limits& limits);
 
   // Goes on as far as it can without waiting. would_block: wait for waiting_point(). Any other error is final:
   // access_denied, protocol_error, limit_reached …; peer_died: the other side hung up.
   Result<Established> step();
+
+  // The peer's process, where it is known: it may end although its end of the link stays open. Lives as long as the handshake
+  // does, and has not established anything.
+  [[nodiscard]] const links::Tether& tether() const noexcept { return *meeting_.tether; }
 
   [[nodiscard]] WaitingPoint waiting_point() const { return greeting_.waiting_point(); }
 
@@ -52,6 +59,7 @@ class Handshake {
 
   Result<void> begin();
   Result<void> take_hello();
+  Result<void> take_part(const Hello& hello);
   Result<void> vouch_again();
   Result<void> make_offer();
   Result<void> take_verdict();
@@ -64,6 +72,7 @@ class Handshake {
   [[nodiscard]] Established establish();
 
   Role role_;
+  std::optional<std::array<std::byte, 16>> our_id_;  // once our hello is queued
   State state_{State::begin};
   links::Meeting meeting_;
   Greeting greeting_;

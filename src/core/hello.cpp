@@ -34,7 +34,8 @@ constexpr std::size_t kItemHeaderSize = 4;
 constexpr std::size_t kItemAlignment = 8;
 constexpr std::uint16_t kLibraryItem = 1;
 constexpr std::uint16_t kHandlesItem = 2;
-constexpr std::size_t kHandlesItemSize = 8;  // all of it
+constexpr std::uint16_t kPartItem = 3;
+constexpr std::size_t kNumberItemSize = 8;  // all of one whose value is an u32
 constexpr std::size_t kLibraryLimit = kHelloLimit - kHelloFixedSize - kItemHeaderSize;
 
 // Error::first of a protocol_error that is about features (versions are never negative).
@@ -69,9 +70,16 @@ void append_item(std::vector<std::byte>& bytes, std::uint16_t type, std::span<co
   std::ranges::copy(value, bytes.data() + at + kItemHeaderSize);
 }
 
+void append_number(std::vector<std::byte>& bytes, std::uint16_t type, std::uint32_t number) {
+  std::array<std::byte, sizeof(number)> value;
+  store_little(value.data(), number);
+  append_item(bytes, type, value);
+}
+
 Result<void> decode_items(std::span<const std::byte> items, Hello& hello) {
   bool has_library = false;
   bool has_handles = false;
+  bool has_part = false;
   while (!items.empty()) {
     if (items.size() < kItemHeaderSize) return broken();
     const auto type = load_little<std::uint16_t>(items.data());
@@ -88,6 +96,13 @@ Result<void> decode_items(std::span<const std::byte> items, Hello& hello) {
       if (has_handles || length != sizeof(hello.max_handles)) return broken();
       has_handles = true;
       hello.max_handles = load_little<std::uint32_t>(value.data());
+    } else if (type == kPartItem) {
+      if (has_part || length != sizeof(std::uint32_t)) return broken();
+      has_part = true;
+      const auto part = load_little<std::uint32_t>(value.data());
+      if (part != static_cast<std::uint32_t>(Part::listens) && part != static_cast<std::uint32_t>(Part::either))
+        return broken();
+      hello.part = static_cast<Part>(part);
     }
     items = items.subspan(whole);
   }
@@ -96,26 +111,26 @@ Result<void> decode_items(std::span<const std::byte> items, Hello& hello) {
 
 }  // namespace
 
-Hello our_hello(std::uint64_t largest_message, const std::array<std::byte, 16>& channel_id, std::uint32_t max_handles) {
+Hello our_hello(std::uint64_t largest_message, const std::array<std::byte, 16>& channel_id, std::uint32_t max_handles,
+                Part part) {
   Hello hello;
   hello.largest_message = largest_message;
   hello.channel_id = channel_id;
   hello.byte_order = std::endian::native == std::endian::little ? kLittleEndian : kBigEndian;
   hello.max_handles = max_handles;
+  hello.part = part;
   hello.library = "sluice " SLUICE_VERSION;
   return hello;
 }
 
 std::vector<std::byte> encode(const Hello& hello) {
   std::vector<std::byte> bytes(kHelloFixedSize);
-  const std::size_t library_limit = kLibraryLimit - (hello.max_handles == 0 ? 0 : kHandlesItemSize);
+  const std::size_t numbers = (hello.max_handles == 0 ? 0U : 1U) + (hello.part == Part::connects ? 0U : 1U);
+  const std::size_t library_limit = kLibraryLimit - numbers * kNumberItemSize;
   const auto library = std::string_view{hello.library}.substr(0, library_limit);
   if (!library.empty()) append_item(bytes, kLibraryItem, std::as_bytes(std::span{library}));
-  if (hello.max_handles != 0) {
-    std::array<std::byte, sizeof(hello.max_handles)> count;
-    store_little(count.data(), hello.max_handles);
-    append_item(bytes, kHandlesItem, count);
-  }
+  if (hello.max_handles != 0) append_number(bytes, kHandlesItem, hello.max_handles);
+  if (hello.part != Part::connects) append_number(bytes, kPartItem, static_cast<std::uint32_t>(hello.part));
   std::byte* const to = bytes.data();
   std::memcpy(to, kMagic.data(), kMagic.size());
   store_little(to + kLowestVersionAt, hello.lowest_version);

@@ -34,6 +34,13 @@ inline constexpr std::uint16_t kLowestVersion = 0;
 inline constexpr std::uint16_t kHighestVersion = 0;
 inline constexpr std::uint64_t kFeaturesOffered = 0;  // none yet
 
+// Which part of the handshake an end plays. One that connects doesn't say so.
+enum class Part : std::uint8_t {
+  connects = 0,
+  listens = 1,
+  either = 2,  // its connection was made by others: it plays what the other end doesn't
+};
+
 struct Hello {
   std::uint16_t lowest_version{kLowestVersion};
   std::uint16_t highest_version{kHighestVersion};
@@ -44,6 +51,7 @@ struct Hello {
   std::uint8_t byte_order{1};
   std::uint8_t word_size{sizeof(void*)};
   std::uint32_t max_handles{0};  // item 2: the most handles with one message that this end accepts
+  Part part{Part::connects};     // item 3
   std::string library;           // item 1: name and version of the library, for people ("sluice 0.1.0")
 
   friend bool operator==(const Hello&, const Hello&) = default;
@@ -51,7 +59,7 @@ struct Hello {
 
 // The hello of this end: this build's byte order, word size, versions and library.
 [[nodiscard]] Hello our_hello(std::uint64_t largest_message, const std::array<std::byte, 16>& channel_id,
-                              std::uint32_t max_handles = 0);
+                              std::uint32_t max_handles = 0, Part part = Part::connects);
 
 [[nodiscard]] std::vector<std::byte> encode(const Hello& hello);
 

@@ -27,6 +27,17 @@ Result<std::unique_ptr<ListenerCore>> ListenerCore::create(std::string_view endp
   return std::unique_ptr<ListenerCore>(new ListenerCore(*resolved, *std::move(acceptor), *std::move(waiter)));
 }
 
+Result<std::unique_ptr<ListenerCore>> ListenerCore::adopt(links::Descriptor listening, std::string_view endpoint,
+                                                          const Options& options) {
+  const auto resolved = resolve(endpoint, options);
+  if (!resolved) return resolved.error();
+  auto waiter = links::Waiter::create();
+  if (!waiter) return waiter.error();
+  auto acceptor = resolved->mechanism.adopt_listening(std::move(listening), resolved->place);
+  if (!acceptor) return acceptor.error();
+  return std::unique_ptr<ListenerCore>(new ListenerCore(*resolved, *std::move(acceptor), *std::move(waiter)));
+}
+
 ListenerCore::ListenerCore(const Resolved& resolved, std::unique_ptr<links::Acceptor> acceptor, links::Waiter waiter)
     : row_(resolved.row),
       limits_(resolved.limits),

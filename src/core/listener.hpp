@@ -29,6 +29,9 @@ class ListenerCore {
  public:
   // As listen() in channel.hpp.
   [[nodiscard]] static Result<std::unique_ptr<ListenerCore>> create(std::string_view endpoint, const Options& options);
+  // As adopt_listener() there.
+  [[nodiscard]] static Result<std::unique_ptr<ListenerCore>> adopt(links::Descriptor listening, std::string_view endpoint,
+                                                                   const Options& options);
   ~ListenerCore();
   ListenerCore(const ListenerCore&) = delete;
   ListenerCore& operator=(const ListenerCore&) = delete;

@@ -2,18 +2,16 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <optional>
 #include <string>
 #include <utility>
 
 #include <sluice/mechanisms.hpp>
 
 #include "core/connecting.hpp"
-#include "core/handshake.hpp"
+#include "core/pairing.hpp"
 #include "core/session.hpp"
 #include "links/mechanism.hpp"
 #include "links/system.hpp"
-#include "links/waiter.hpp"
 
 namespace sluice::inline v0 {
 
@@ -53,49 +51,8 @@ namespace {
 constexpr std::chrono::seconds kProbeLimit{2};
 constexpr std::size_t kProbeSize = 100;
 
-// Both ends in one thread: each is stepped until it would wait.
-Result<std::pair<Established, Established>> make_pair(const links::Row& row, const links::Mechanism& mechanism,
-                                                      const links::Place& place) {
-  auto acceptor = mechanism.listen(place);
-  if (!acceptor) return acceptor.error();
-  links::Place there = place;
-  there.where = (*acceptor)->where();  // with the real port
-  auto dialer = mechanism.dial(there);
-  if (!dialer) return dialer.error();
-  Connecting connecting{*std::move(dialer), row, Limits{}};
-  std::optional<Handshake> handshake;
-  std::optional<Established> first;
-  std::optional<Established> second;
-  const Deadline deadline{kProbeLimit};
-  while (!first || !second) {
-    if (!first) {
-      if (auto step = connecting.step()) {
-        first = *std::move(step);
-      } else if (step.error().code != Errc::would_block) {
-        return step.error();
-      }
-    }
-    if (!handshake) {
-      if (auto meeting = (*acceptor)->accept()) {
-        handshake.emplace(Handshake::Role::listening, *std::move(meeting), row, Limits{});
-      } else if (meeting.error().code != Errc::would_block) {
-        return meeting.error();
-      }
-    }
-    if (handshake && !second) {
-      if (auto step = handshake->step()) {
-        second = *std::move(step);
-      } else if (step.error().code != Errc::would_block) {
-        return step.error();
-      }
-    }
-    if (deadline.has_passed()) return Error{Errc::timed_out, Step::connect, 0, 0, 0};
-  }
-  return std::pair{*std::move(first), *std::move(second)};
-}
-
 Result<void> move_message(const links::Row& row, const links::Mechanism& mechanism, const links::Place& place) {
-  auto pair = make_pair(row, mechanism, place);
+  auto pair = make_pair({row, mechanism, place, Limits{}}, kProbeLimit);
   if (!pair) return pair.error();
   Session sender{std::move(pair->first)};
   Session receiver{std::move(pair->second)};
@@ -108,24 +65,12 @@ Result<void> move_message(const links::Row& row, const links::Mechanism& mechani
   return std::ranges::equal(message->bytes(), bytes) ? Result<void>{} : Result<void>{Errc::protocol_error, Step::receive};
 }
 
-[[nodiscard]] std::string unique_name() {
-  constexpr std::string_view digits = "0123456789abcdef";
-  std::array<std::byte, 8> random{};
-  (void)links::random_bytes(random);
-  std::string name = "probe";
-  for (const auto byte : random) {
-    name += digits[std::to_integer<std::size_t>(byte) >> 4];
-    name += digits[std::to_integer<std::size_t>(byte) & 15];
-  }
-  return name;
-}
-
 [[nodiscard]] std::string why_not(const links::Row& row) {
   const std::string here{links::this_system()};
   if (row.systems.find(here) == std::string_view::npos) return "only on " + std::string{row.systems} + "; this is " + here;
   const auto* mechanism = links::find_mechanism(row.name);
   if (mechanism == nullptr) return "not built into this library (not written yet)";
-  const links::Place place{mechanism->probe_where(unique_name()), {}, Allow::same_user};
+  const links::Place place{mechanism->probe_where(unique_name("probe")), {}, Allow::same_user};
   const auto moved = move_message(row, *mechanism, place);
   return moved ? std::string{} : describe(moved.error(), to_text(row.name, place.where));
 }
@@ -141,10 +86,7 @@ std::vector<MechanismInfo> mechanisms() {
     info.systems = row.systems;
     info.link = row.link;
     info.where = row.where;
-    info.traits = row.promised;
-    info.traits.mechanism = row.name;
-    info.traits.reach = row.reach;
-    info.traits.max_message = core::Limits{}.max_message;
+    info.traits = core::promised_traits(row, core::Limits{});
     info.built_in = links::find_mechanism(row.name) != nullptr;
     info.why_not = core::why_not(row);
     info.available = info.why_not.empty();

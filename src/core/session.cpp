@@ -4,6 +4,7 @@
 #include <chrono>
 #include <new>
 
+#include "core/beginning.hpp"
 #include "core/session_waiting.hpp"
 #include "links/system.hpp"
 
@@ -16,23 +17,21 @@ constexpr int kSeldomSpins = 64;  // … and then one of so many waits spins
 }  // namespace
 
 Session::Session(Established established)
-    : peer_(established.peer),
-      traits_(established.traits),
-      max_incoming_(established.max_incoming),
-      max_outgoing_(established.max_outgoing),
-      max_outgoing_handles_(established.max_outgoing_handles),
-      generation_(links::process_generation()),
+    : generation_(links::process_generation()),
       processors_(links::usable_processors()),
       conduct_(established.conduct),
-      turns_(conduct_.senders == Senders::many ? std::make_unique<Turns>() : nullptr),
-      tether_(std::move(established.tether)),
-      records_(std::in_place, std::move(established.link), established.max_incoming, established.max_incoming_handles,
-               established.conduct.untrusted, std::move(established.handles)) {}
+      turns_(Turns::needed_by(conduct_.senders)) {
+  become(std::move(established));
+}
 
 Session::~Session() {
   if (is_foreign_process()) return;  // the channel is the parent's
   membership_.leave();
   if (closing_.exchange(true, std::memory_order_seq_cst)) return;
+  if (!is_connected()) {
+    give_up_beginning();
+    return;
+  }
   try {
     (void)try_close();  // what the channel holds still arrives; a message whose tail is left does not, and there is no goodbye
   } catch (const std::bad_alloc&) {
@@ -216,7 +215,7 @@ Statistics Session::statistics() {
 }
 
 void Session::advance() {
-  const Call call(*this, Step::send, Deadline::now());
+  const Call call(*this, Side::sending, Step::send, Deadline::now());
   if (call.refusal() || closing_.load(std::memory_order_seq_cst)) return;
   move_out();
   read_ahead(Side::sending, kAheadMessages, kAheadBytes);

@@ -54,9 +54,13 @@ inline constexpr std::size_t kAheadMessages = 64;
 inline constexpr std::size_t kAheadBytes = std::size_t{1} << 20;
 inline constexpr std::size_t kAheadHandles = 64;  // a process may have 1024 descriptors, as systems come (getrlimit(2))
 
+class Beginning;
+
 class Session {
  public:
   explicit Session(Established established);
+  // One that is there at once, and connected by the calls on it (session_beginning.cpp). `promised`: its traits until then.
+  Session(std::unique_ptr<Beginning> beginning, const Traits& promised, const Conduct& conduct);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -91,14 +95,28 @@ class Session {
   [[nodiscard]] Membership& membership() noexcept { return membership_; }
 
   [[nodiscard]] std::optional<Error> ended() const;
-  [[nodiscard]] const Traits& traits() const noexcept { return traits_; }
-  [[nodiscard]] const Peer& peer() const noexcept { return peer_; }
+  [[nodiscard]] const Traits& traits() const noexcept { return is_connected() ? traits_ : promised_; }
+  [[nodiscard]] const Peer& peer() const noexcept {
+    static constexpr Peer nobody{};
+    return is_connected() ? peer_ : nobody;
+  }
   [[nodiscard]] Statistics statistics();
   // Ends both directions of this end with this error; it is returned. The peer hears no goodbye.
   Error fail(const Error& error);
 
  private:
   class Call;  // one call in its waiting place (session_waiting.hpp)
+
+  // Before it is connected (session_beginning.cpp).
+  // acquire: pairs with the release in become(); what a session is made of is visible
+  [[nodiscard]] bool is_connected() const noexcept { return is_connected_.load(std::memory_order_acquire); }
+  // Null before that. Not after cut().
+  [[nodiscard]] const links::Tether* tether() const noexcept { return is_connected() ? tether_.get() : nullptr; }
+  Result<void> begin(Side side, Step step, Deadline deadline);
+  Result<void> try_begin();
+  Result<bool> arm_beginning();
+  void become(Established established);
+  void give_up_beginning();
 
   // Tries until `attempt` gives something else than would_block, sleeping between tries.
   template <class Attempt>
@@ -187,17 +205,23 @@ class Session {
   [[nodiscard]] std::optional<Error> outgoing_end() const;
   [[nodiscard]] std::optional<Error> incoming_end() const;
 
-  const Peer peer_;
-  const Traits traits_;
-  const std::size_t max_incoming_;
-  const std::size_t max_outgoing_;
-  const std::size_t max_outgoing_handles_;
   const std::uint32_t generation_;  // the process that made it
   const unsigned processors_;
   const Conduct conduct_;
   const std::unique_ptr<Turns> turns_;  // null: one thread sends
-  std::unique_ptr<links::Tether> tether_;
-  std::optional<AnyRecords> records_;  // gone after cut(), which holds both locks
+
+  const std::unique_ptr<Beginning> beginning_;  // null: it was connected from the start
+  const Traits promised_;
+
+  // Written once, before is_connected_ is set, and by nobody after that.
+  Peer peer_;
+  Traits traits_;
+  std::size_t max_incoming_{0};
+  std::size_t max_outgoing_{0};
+  std::size_t max_outgoing_handles_{0};
+  std::unique_ptr<links::Tether> tether_;  // null before that, and after cut()
+  std::optional<AnyRecords> records_;      // set and reset (by cut()) under both locks
+  std::atomic<bool> is_connected_{false};
 
   std::mutex out_mutex_;
   Tail tail_;                                // of an accepted message

@@ -8,22 +8,28 @@
 namespace sluice::inline v0::core {
 
 Result<links::Waitable> Session::waitable() {
-  const Call call(*this, Side::armed, Step::arm);
+  const Call call(*this, Side::armed, Step::arm, Call::also_unconnected);
   if (call.refusal()) return *call.refusal();
   auto& armed = place(Side::armed);
   if (!armed.waitable()) {
     if (closing_.load(std::memory_order_seq_cst)) return closed_here();
-    if (auto started = armed.start_waiting(*tether_); !started) return started.error();
+    if (auto started = armed.start_waiting(tether()); !started) return started.error();
   }
   return armed.waitable();
 }
 
 Result<Session::Found> Session::arm(Want want) {
-  const Call call(*this, Side::armed, Step::arm);
+  const Call call(*this, Side::armed, Step::arm, Call::also_unconnected);
   if (call.refusal()) return *call.refusal();
   if (closing_.load(std::memory_order_seq_cst)) return Found{.ended = true};
+  if (!is_connected()) {
+    const auto connected = arm_beginning();
+    if (!connected) return connected.error();
+    // closing_ as below: close() says so before it wakes this place.
+    if (!*connected) return Found{.ended = outgoing_end() || closing_.load(std::memory_order_seq_cst)};
+  }
   // From here on, and until the channel is gone, whoever changes something wakes this place.
-  if (auto started = place(Side::armed).start_waiting(*tether_); !started) return started.error();
+  if (auto started = place(Side::armed).start_waiting(tether()); !started) return started.error();
   armed_for_ = want;
   try {
     const auto found = arm_once();
@@ -42,8 +48,8 @@ Result<Session::Found> Session::arm(Want want) {
 }
 
 void Session::disarm() {
-  const Call call(*this, Side::armed, Step::arm);
-  if (call.refusal() || closing_.load(std::memory_order_seq_cst)) return;
+  const Call call(*this, Side::armed, Step::arm, Call::also_unconnected);
+  if (call.refusal() || closing_.load(std::memory_order_seq_cst) || !is_connected()) return;
   is_armed_.store(false, std::memory_order_relaxed);  // relaxed: at worst a wake-up in vain
   stop_waiting_for_room(Side::armed);
 }

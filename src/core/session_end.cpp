@@ -59,12 +59,18 @@ Error Session::settle() {
 // ---- close ---------------------------------------------------------------------------------------------------------------
 
 Result<void> Session::close(Deadline deadline) {
-  const Call call(*this, Side::closing, Step::close);
+  const Call call(*this, Side::closing, Step::close, Call::also_unconnected);
   if (call.refusal()) return is_foreign_process() ? Result<void>{*call.refusal()} : Result<void>{};  // another close is in it
   if (closing_.exchange(true, std::memory_order_seq_cst)) return {};  // seq_cst: see WaitingPlace::enter()
   if (turns_) turns_->end();
   wake_all();
   wait_for_calls_to_leave();  // one of them may be in the middle of a message, and leaves its tail for us
+  if (!is_connected()) {
+    // Nothing was accepted, so there is nothing to finish. How connecting has failed, if it did, is how this ends.
+    const auto end = outgoing_end();
+    give_up_beginning();
+    return end ? at_step(Step::close, Result<void>{*end}) : Result<void>{};
+  }
   Result<void> closed;
   try {
     closed = wait_for(Side::closing, Step::close, deadline, [&] { return try_close(); });
@@ -81,7 +87,7 @@ void Session::wait_for_calls_to_leave() {
     return std::ranges::any_of(kSides, [this](Side side) { return side != Side::closing && place(side).is_busy(); });
   };
   if (!is_somebody_in()) return;
-  if (!place(Side::closing).start_waiting(*tether_)) {  // no descriptors left
+  if (!place(Side::closing).start_waiting(tether())) {  // no descriptors left
     while (is_somebody_in()) std::this_thread::yield();
     return;
   }
@@ -135,11 +141,11 @@ bool Session::discard_incoming() {
 // Lets go of link and tether. Nobody is in a call any more, and later ones see closing_ first.
 void Session::cut() {
   const std::scoped_lock locks(out_mutex_, in_mutex_);
-  if (records_->ring() != nullptr) (void)known_taken_locked();
+  if (records_ && records_->ring() != nullptr) (void)known_taken_locked();
   end_both({Errc::closed, Step::close, 0, 0, 0});
   tail_.drop();
   drop_ahead_locked();
-  place(Side::armed).forget(*tether_);
+  place(Side::armed).forget(tether_.get());
   if (loan_.in_ring) loan_.kept = records_->ring()->region();  // its bytes are the caller's until the loan is gone
   records_.reset();
   tether_.reset();

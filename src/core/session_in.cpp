@@ -8,13 +8,13 @@
 namespace sluice::inline v0::core {
 
 Result<Message> Session::receive(Deadline deadline) {
-  const Call call(*this, Side::receiving, Step::receive);
+  const Call call(*this, Side::receiving, Step::receive, deadline);
   if (call.refusal()) return *call.refusal();
   return wait_for(Side::receiving, Step::receive, deadline, [&] { return try_receive(); });
 }
 
 Result<Received> Session::receive_into(std::span<std::byte> room, Deadline deadline) {
-  const Call call(*this, Side::receiving, Step::receive);
+  const Call call(*this, Side::receiving, Step::receive, deadline);
   if (call.refusal()) return *call.refusal();
   return wait_for(Side::receiving, Step::receive, deadline, [&] { return try_receive_into(room); });
 }

@@ -32,7 +32,7 @@ class Session::EndOfLoan {
 };
 
 Result<std::span<std::byte>> Session::loan(std::size_t size, Deadline deadline) {
-  Call call(*this, Step::loan, deadline);
+  Call call(*this, Side::sending, Step::loan, deadline);
   if (call.refusal()) return *call.refusal();
   if (const auto refusal = refuse(Step::loan, {}, size)) return *refusal;
   auto lent = wait_for(Side::sending, Step::loan, deadline, [&] {
@@ -77,7 +77,7 @@ Result<void> Session::attach(std::span<const Handle> handles) {
 Result<void> Session::commit(std::size_t size) {
   if (is_foreign_process()) return Error{Errc::misuse, Step::use_after_fork, 0, 0, 0};
   const EndOfLoan end(*this);  // after the call has left its place
-  const Call call(*this, Side::sending, Step::commit);
+  const Call call(*this, Side::sending, Step::commit, Call::also_unconnected);
   if (call.refusal()) return *call.refusal();
   if (size > loan_.size) return Error{Errc::misuse, Step::commit, 0, 0, 0};
   Bytes part{loan_.bytes, size};

@@ -18,7 +18,7 @@ struct Session::Batch {
 };
 
 Result<std::size_t> Session::send_many(std::span<const Outgoing> messages, Deadline deadline) {
-  const Call call(*this, Step::send, deadline);
+  const Call call(*this, Side::sending, Step::send, deadline);
   if (call.refusal()) return *call.refusal();
   batch_.clear();
   for (const auto& outgoing : messages) {
@@ -81,7 +81,7 @@ Result<void> Session::put_batch_locked(Batch& batch) {
 }
 
 Result<std::size_t> Session::receive_many(std::span<Message> messages, Deadline deadline) {
-  const Call call(*this, Side::receiving, Step::receive);
+  const Call call(*this, Side::receiving, Step::receive, deadline);
   if (call.refusal()) return *call.refusal();
   if (messages.empty()) return Error{Errc::misuse, Step::receive, 0, 0, 0};
   for (auto& message : messages) message = Message{};

@@ -22,7 +22,7 @@ std::optional<Error> Session::refuse(Step step, const Outgoing& outgoing, std::s
 }
 
 Result<void> Session::send(const Outgoing& outgoing, Deadline deadline) {
-  const Call call(*this, Step::send, deadline);
+  const Call call(*this, Side::sending, Step::send, deadline);
   if (call.refusal()) return *call.refusal();
   OutgoingMessage message{outgoing.parts, outgoing.handles};
   if (const auto refusal = refuse(Step::send, outgoing, message.size())) return *refusal;
@@ -161,7 +161,7 @@ Result<void> Session::keep_tail(const OutgoingMessage& message) {
 // ---- flush and finish ----------------------------------------------------------------------------------------------------
 
 Result<void> Session::flush(Deadline deadline) {
-  const Call call(*this, Step::flush, deadline);
+  const Call call(*this, Side::sending, Step::flush, deadline);
   if (call.refusal()) return *call.refusal();
   const std::uint64_t target = messages_sent_.load(std::memory_order_relaxed);
   if (target == 0) {
@@ -209,7 +209,7 @@ std::uint64_t Session::known_taken_locked() noexcept {
 }
 
 Result<void> Session::finish(Deadline deadline) {
-  const Call call(*this, Step::finish, deadline);
+  const Call call(*this, Side::sending, Step::finish, deadline);
   if (call.refusal()) return *call.refusal();
   return wait_for(Side::sending, Step::finish, deadline, [&] { return try_finish(); });
 }

@@ -10,16 +10,22 @@
 
 namespace sluice::inline v0::core {
 
-// A call that is in its waiting place: one at a time on each side.
+// A call that is in its waiting place: one at a time on each side. It connects the channel first, where that isn't done yet,
+// and may wait for that until `deadline`.
 class Session::Call {
  public:
-  // A call of the sending side. With Senders::many it waits for its turn, until the deadline.
-  Call(Session& session, Step step, Deadline deadline) : Call(session, Side::sending) {
+  // A call of the sending side waits for its turn, too, with Senders::many.
+  Call(Session& session, Side side, Step step, Deadline deadline) : Call(session, side) {
     if (refusal_) return;
-    if (session.turns_) take_turn(step, deadline);
+    if (side == Side::sending && session.turns_) take_turn(step, deadline);
     if (!refusal_) enter(step);
+    if (refusal_ || session.is_connected()) return;
+    if (const auto begun = session.begin(side, step, deadline); !begun) refusal_ = begun.error();
   }
-  Call(Session& session, Side side, Step step) noexcept : Call(session, side) {
+  // … which this one leaves as it is: the channel may not be connected. Nor does it wait for anything.
+  struct AlsoUnconnected {};
+  static constexpr AlsoUnconnected also_unconnected{};
+  Call(Session& session, Side side, Step step, AlsoUnconnected) noexcept : Call(session, side) {
     if (!refusal_) enter(step);
   }
   Call(const Call&) = delete;
@@ -126,7 +132,7 @@ auto Session::wait_for(Side side, Step step, Deadline deadline, Attempt try_it) 
     return at_step(step, std::move(result));
   }
   if (spin(side, attempt, deadline, result)) return at_step(step, std::move(result));
-  if (auto ready = place(side).start_waiting(*tether_); !ready) return ready.error();
+  if (auto ready = place(side).start_waiting(tether()); !ready) return ready.error();
   {
     const WaitingPlace::Stay stay{place(side)};
     result = sleep_between(side, step, deadline, attempt);

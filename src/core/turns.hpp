@@ -5,10 +5,12 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <thread>
 
 #include <sluice/deadline.hpp>
+#include <sluice/options.hpp>
 #include <sluice/result.hpp>
 
 namespace sluice::inline v0::core {
@@ -22,6 +24,11 @@ class Turns {
     over,         // end(): there is nothing to wait for any more
     own,          // this very thread has the turn
   };
+
+  // Null: one thread sends, and asks for no turn.
+  [[nodiscard]] static std::unique_ptr<Turns> needed_by(Senders senders) {
+    return senders == Senders::many ? std::make_unique<Turns>() : nullptr;
+  }
 
   // Waits for the turn. `is_interrupted` is asked once this thread stands in the queue, so that an interrupt is seen either by
   // it or by interrupt().

@@ -1,5 +1,7 @@
 #include "core/waiting.hpp"
 
+#include <utility>
+
 namespace sluice::inline v0::core {
 namespace {
 
@@ -9,17 +11,36 @@ constexpr std::size_t kReadyAtOnce = 8;
 
 }  // namespace
 
-Result<void> WaitingPlace::start_waiting(const links::Tether& tether) {
-  if (!waiter_) {
-    auto waiter = links::Waiter::create();
-    if (!waiter) return waiter.error();
-    for (const auto waitable : tether.waitables()) {
-      if (auto added = waiter->add(waitable, {.readable = true}, kTether); !added) return added;
-    }
-    waiter_.emplace(*std::move(waiter));
+Result<void> WaitingPlace::start_waiting(const links::Tether* tether) {
+  if (!waiter_ || (tether != nullptr && !is_tether_watched_)) {
+    if (auto prepared = prepare(tether); !prepared) return prepared;
   }
   // seq_cst: before the caller's next look at what it waits for, and after what others changed before they looked at us
   waiting_.store(true, std::memory_order_seq_cst);
+  return {};
+}
+
+// Makes the waiter, and has it watch the tether, where that isn't done yet. wake() reaches no place in which waiting_ is not
+// set, or one whose waiter is there.
+Result<void> WaitingPlace::prepare(const links::Tether* tether) {
+  if (!waiter_) {
+    auto waiter = links::Waiter::create();
+    if (!waiter) return waiter.error();
+    waiter_.emplace(*std::move(waiter));
+  }
+  if (tether == nullptr) return {};
+  // What was waited for until there was a tether (Beginning) is over.
+  for (auto& point : registered_) {
+    if (point.waitable) waiter_->remove(point.waitable);
+    point = {};
+  }
+  for (const auto waitable : tether->waitables()) {
+    auto added = waiter_->add(waitable, {.readable = true}, kTether);
+    if (added) continue;
+    for (const auto one : tether->waitables()) waiter_->remove(one);
+    return added;
+  }
+  is_tether_watched_ = true;
   return {};
 }
 
@@ -42,13 +63,14 @@ Result<void> WaitingPlace::register_point(std::size_t index, WaitingPoint point)
   return done;
 }
 
-void WaitingPlace::forget(const links::Tether& tether) noexcept {
+void WaitingPlace::forget(const links::Tether* tether) noexcept {
   if (!waiter_) return;
   for (auto& point : registered_) {
     if (point.waitable) waiter_->remove(point.waitable);
     point = {};
   }
-  for (const auto waitable : tether.waitables()) waiter_->remove(waitable);
+  if (!std::exchange(is_tether_watched_, false)) return;
+  for (const auto waitable : tether->waitables()) waiter_->remove(waitable);
 }
 
 Result<Woken> WaitingPlace::sleep(std::span<const WaitingPoint> points, Deadline deadline) {

@@ -44,7 +44,8 @@ class WaitingPlace {
 
   // From here until stop_waiting() wake() reaches this place. What was changed under a session's lock before the caller
   // looks under that lock is seen by that look; what is changed later comes with a wake().
-  Result<void> start_waiting(const links::Tether& tether);
+  // `tether`: null before there is one.
+  Result<void> start_waiting(const links::Tether* tether);
   // release: pairs with nothing that must be seen; a wake() that still sees the old value is one in vain.
   void stop_waiting() noexcept { waiting_.store(false, std::memory_order_release); }
   // A hint: it may be over the next moment.
@@ -68,7 +69,7 @@ class WaitingPlace {
   [[nodiscard]] links::Waitable waitable() const noexcept { return waiter_ ? waiter_->waitable() : links::Waitable{}; }
   // Lets go of points and tether before they are closed, for an event loop may go on waiting here. After it every sleep() but
   // for wake() is over at once. No call is in this place any more.
-  void forget(const links::Tether& tether) noexcept;
+  void forget(const links::Tether* tether) noexcept;
 
   // Any thread.
   void wake() noexcept {
@@ -87,10 +88,12 @@ class WaitingPlace {
   [[nodiscard]] bool take_interrupt() noexcept { return interrupted_.exchange(false, std::memory_order_seq_cst); }
 
  private:
+  Result<void> prepare(const links::Tether* tether);
   Result<void> register_point(std::size_t index, WaitingPoint point);
 
   std::optional<links::Waiter> waiter_;  // made by the first wait; never changed while waiting_
   std::array<WaitingPoint, 2> registered_{};
+  bool is_tether_watched_{false};
   std::atomic<bool> busy_{false};
   std::atomic<bool> waiting_{false};
   std::atomic<bool> interrupted_{false};

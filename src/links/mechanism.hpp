@@ -2,15 +2,18 @@
 // object that makes acceptors and dialers. CONTRIBUTING.md walks through adding one.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <sluice/mechanisms.hpp>
 #include <sluice/result.hpp>
 
+#include "links/descriptor.hpp"
 #include "links/meeting.hpp"
 
 namespace sluice::inline v0::links {
@@ -44,7 +47,25 @@ class Mechanism {
   [[nodiscard]] virtual Result<std::unique_ptr<Acceptor>> listen(const Place& place) const = 0;
   // Prepares to connect; nothing is sent before Dialer::connect().
   [[nodiscard]] virtual Result<std::unique_ptr<Dialer>> dial(const Place& place) const = 0;
+  // For ends that are made together, one to stay and one to be handed to another process: where the mechanism can. `capacity`:
+  // bytes a direction, 0: the mechanism's default. not_supported: it can't. limit_reached: descriptors, or the capacity.
+  [[nodiscard]] virtual Result<Ends> make_ends(const Place& /*place*/, std::size_t /*capacity*/) const {
+    return Error{Errc::not_supported, Step::inherit, 0, 0, 0};
+  }
+  // Takes an end that was handed over: what make_ends() has made, or handles of the same kinds that a launcher or a stranger
+  // made. They are close-on-exec and non-blocking afterwards. misuse (Step::adopt): they are none of this mechanism's, or not
+  // connected. not_supported: the mechanism has no such ends.
+  [[nodiscard]] virtual Result<Meeting> take_end(std::vector<Descriptor> /*handles*/, const Place& /*place*/) const {
+    return Error{Errc::not_supported, Step::adopt, 0, 0, 0};
+  }
+  // Listens with what listens already; its name stays whoever's made it. misuse (Step::adopt): it doesn't listen, or is none of
+  // this mechanism's. not_supported: the mechanism has no such handle.
+  [[nodiscard]] virtual Result<std::unique_ptr<Acceptor>> adopt_listening(Descriptor /*listening*/,
+                                                                          const Place& /*place*/) const {
+    return Error{Errc::not_supported, Step::adopt, 0, 0, 0};
+  }
   // A place of its own in which the probe can listen and connect; `unique` (letters and digits) makes the name its own.
+  // Empty where the ends are made together, and nobody listens.
   [[nodiscard]] virtual std::string probe_where(std::string_view unique) const = 0;
 };
 

@@ -88,6 +88,13 @@ struct Meeting {
   bool one_process{false};  // both ends are in this process
 };
 
+// Two ends that were made together. Ours plays the listener's part in the handshake. Neither says who is at the other end:
+// nobody knows yet who will have it.
+struct Ends {
+  Meeting ours;
+  std::vector<Descriptor> theirs;  // what Mechanism::take_end() wants, here or in another process; at most Offer::kMaxHandles
+};
+
 // Where to meet: the endpoint's text behind the colon, decoded, and the options that the mechanism's row of the table names.
 struct Place {
   std::string where;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "links/mechanism.hpp"
+#include "os/adopted_socket.hpp"
 #include "os/connection_tether.hpp"
 #include "os/identity.hpp"
 #include "os/socket_calls.hpp"
@@ -187,6 +188,10 @@ class TcpDialer final : public links::Dialer {
   links::Descriptor socket_;  // on its way to the next address
 };
 
+bool is_tcp(const links::Descriptor& handle) noexcept {
+  return os::is_stream_socket(handle, AF_INET) || os::is_stream_socket(handle, AF_INET6);
+}
+
 class Tcp final : public links::Mechanism {
  public:
   // At the first address where that can be.
@@ -213,6 +218,31 @@ class Tcp final : public links::Mechanism {
     auto target = target_of(place, Step::connect);
     if (!target) return target.error();
     return std::unique_ptr<links::Dialer>(std::make_unique<TcpDialer>(*std::move(target), place.allow));
+  }
+
+  // No ends that are made together. What was handed over says itself where it leads; a place is not needed.
+  [[nodiscard]] Result<links::Meeting> take_end(std::vector<links::Descriptor> handles,
+                                                const links::Place& place) const override {
+    const auto keepalive = keepalive_of(place);
+    if (!keepalive) return keepalive.error();
+    if (handles.size() != 1 || !is_tcp(handles[0])) return Error{Errc::misuse, Step::adopt, 0, 0, 0};
+    if (auto prepared = os::prepare_adopted_connection(handles[0]); !prepared) return prepared.error();
+    return meet(std::move(handles[0]), place.allow, *keepalive, true);
+  }
+
+  [[nodiscard]] Result<std::unique_ptr<links::Acceptor>> adopt_listening(links::Descriptor listening,
+                                                                         const links::Place& place) const override {
+    const auto keepalive = keepalive_of(place);
+    if (!keepalive) return keepalive.error();
+    if (!is_tcp(listening)) return Error{Errc::misuse, Step::adopt, 0, 0, 0};
+    if (auto prepared = os::prepare_adopted_listener(listening); !prepared) return prepared.error();
+    const auto own = os::own_address(listening);
+    if (!own) return own.error();
+    if (place.allow == Allow::same_user && !os::is_loopback(*own)) {
+      return Error{Errc::access_denied, Step::identify_peer, 0, 0, 0};
+    }
+    return std::unique_ptr<links::Acceptor>(
+        std::make_unique<TcpAcceptor>(std::move(listening), os::to_text(*own), place.allow, *keepalive));
   }
 
   [[nodiscard]] std::string probe_where(std::string_view) const override { return "127.0.0.1:0"; }

@@ -5,6 +5,8 @@
 
 #include <optional>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "links/mechanism.hpp"
 #include "os/abstract_socket.hpp"
@@ -66,6 +68,21 @@ class Unix final : public links::Mechanism {
   [[nodiscard]] Result<std::unique_ptr<links::Dialer>> dial(const links::Place& place) const override {
     if (const auto name = abstract_name(place)) return dial_to(*name, place);
     return os::make_socket_dialer([path = place.where] { return os::SocketFile::at(path, Step::connect); }, place.allow);
+  }
+
+  // Without a name: socketpair(2).
+  [[nodiscard]] Result<links::Ends> make_ends(const links::Place&, std::size_t) const override {
+    return os::make_socket_ends();
+  }
+
+  [[nodiscard]] Result<links::Meeting> take_end(std::vector<links::Descriptor> handles,
+                                                const links::Place& place) const override {
+    return os::take_socket_end(std::move(handles), place.allow);
+  }
+
+  [[nodiscard]] Result<std::unique_ptr<links::Acceptor>> adopt_listening(links::Descriptor listening,
+                                                                         const links::Place& place) const override {
+    return os::adopt_listening_socket(std::move(listening), place.where, place.allow);
   }
 
   [[nodiscard]] std::string probe_where(std::string_view unique) const override {

@@ -1,4 +1,5 @@
-// ConnectionTether: the end of a stream socket's other side, told although nobody reads what lies in front of it.
+// ConnectionTether: the end of a stream's other side (a socket's, or that of two pipes), told although nobody reads what lies
+// in front of it.
 #pragma once
 
 #include <memory>
@@ -17,5 +18,9 @@ namespace sluice::inline v0::os {
 // The same, and severed, too, once `process` is.
 [[nodiscard]] Result<std::unique_ptr<links::Tether>> tether_to_connection(const links::Descriptor& socket,
                                                                           std::unique_ptr<links::Tether> process);
+
+// The same for two pipes: severed once the other end of either is closed.
+[[nodiscard]] Result<std::unique_ptr<links::Tether>> tether_to_connection(const links::Descriptor& reading,
+                                                                          const links::Descriptor& writing);
 
 }  // namespace sluice::inline v0::os

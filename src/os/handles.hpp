@@ -16,6 +16,9 @@ namespace sluice::inline v0::os {
 // False if the handle knows no such mode. The mode belongs to all that share the open file, the peer among them.
 [[nodiscard]] bool set_nonblocking(const links::Descriptor& handle) noexcept;
 
+// False if it is not open.
+[[nodiscard]] bool set_close_on_exec(const links::Descriptor& handle) noexcept;
+
 // A second descriptor of the same open file, close-on-exec. limit_reached (`step`): no descriptors left; misuse: it isn't
 // open.
 [[nodiscard]] Result<links::Descriptor> duplicate(links::Descriptor::Native handle, Step step);

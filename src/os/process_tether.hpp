@@ -18,4 +18,7 @@ namespace sluice::inline v0::os {
 // may have been given to another one, where the system has no better than a number.
 [[nodiscard]] Result<std::unique_ptr<links::Tether>> tether_to(const links::Descriptor& socket, const Peer& peer);
 
+// The tether to a process of which a handle is held (Linux: a pidfd).
+[[nodiscard]] std::unique_ptr<links::Tether> tether_to_process(links::Descriptor process);
+
 }  // namespace sluice::inline v0::os

@@ -13,10 +13,12 @@ constexpr milliseconds kShort{60};
 milliseconds late() { return patience() / 2; }
 
 TEST_P(Deadlines, NowOnlyTries) {
-  auto listener = listen();
-  EXPECT_CODE(listener.accept(Deadline::now()), Errc::would_block);
+  auto listener = listen_if_possible();
+  if (listener) {
+    EXPECT_CODE(listener->accept(Deadline::now()), Errc::would_block);
+  }
   auto& peer = start_peer();
-  Pair pair{&peer, accept_from(listener, peer)};
+  Pair pair = meet_at(listener, peer);
   EXPECT_CODE(pair.channel.receive(Deadline::now()), Errc::would_block);
   std::vector<std::byte> room(10);
   EXPECT_CODE(pair.channel.receive_into(room, Deadline::now()), Errc::would_block);
@@ -33,7 +35,7 @@ TEST_P(Deadlines, NowOnlyTries) {
 }
 
 TEST_P(Deadlines, PassInEveryCallThatWaits) {
-  auto listener = listen();
+  auto listener = listen_if_possible();
   const auto measured = [&](const std::function<std::string()>& call) {
     const auto started = Clock::now();
     const std::string code = call();
@@ -42,10 +44,12 @@ TEST_P(Deadlines, PassInEveryCallThatWaits) {
     EXPECT_GE(took, kShort);
     EXPECT_LT(took, kShort + late());
   };
-  measured([&] { return code_of(listener.accept(kShort)); });
-  measured([&] { return code_of(sluice::connect(endpoint(), kShort)); });  // nobody accepts
+  if (listener) {
+    measured([&] { return code_of(listener->accept(kShort)); });
+    measured([&] { return code_of(sluice::connect(endpoint(), kShort)); });  // nobody accepts
+  }
   auto& peer = start_peer();
-  Pair pair{&peer, accept_from(listener, peer)};
+  Pair pair = meet_at(listener, peer);
   measured([&] { return code_of(pair.channel.receive(kShort)); });
   std::vector<std::byte> room(10);
   measured([&] { return code_of(pair.channel.receive_into(room, kShort)); });
@@ -60,6 +64,7 @@ TEST_P(Deadlines, PassInEveryCallThatWaits) {
 }
 
 TEST_P(Deadlines, AConnectThatGaveUpLeavesTheListenerWell) {
+  if (answered_without_names()) return;
   auto listener = listen();
   for (int round = 0; round < 5; ++round) EXPECT_CODE(sluice::connect(endpoint(), 10ms), Errc::timed_out);
   auto& peer = start_peer();
@@ -69,6 +74,7 @@ TEST_P(Deadlines, AConnectThatGaveUpLeavesTheListenerWell) {
 }
 
 TEST_P(Deadlines, ConnectWaitsForAListenerOnlyWhenAsked) {
+  if (answered_without_names()) return;
   EXPECT_CODE(sluice::connect(endpoint(), soon()), Errc::not_found);
   sluice::Options wait;
   wait.wait_for_listener = true;
@@ -216,6 +222,7 @@ TEST_P(Deadlines, InterruptEndsACallEarly) {
   const auto sending = pair.peer->start("send size=10");
   receive(pair.channel, stream({10}), 0, 1);
   EXPECT_DONE(pair.peer->finish(sending));
+  if (!subject().has_names) return;
   auto listener = sluice::listen(another_endpoint()).value();
   std::thread accepting([&] { EXPECT_CODE(listener.accept(), Errc::interrupted); });
   std::this_thread::sleep_for(30ms);

@@ -53,15 +53,17 @@ TEST_P(InALoopInOrder, OneThreadSendsAndReceives) {
 
 TEST_P(InALoopIdleIsFree, WhileASetWaits) {
   if (under_thread_sanitizer()) GTEST_SKIP() << "ThreadSanitizer's own thread wakes up";
-  auto listener = listen();
+  auto listener = listen_if_possible();
   auto& peer = start_peer();
-  Pair pair{&peer, accept_from(listener, peer)};
+  Pair pair = meet_at(listener, peer);
   // Some traffic first, so that whatever wakes up after it has reason to.
   const auto receiving = peer.start("receive size=100 count=20");
   send(pair.channel, stream({100}), 0, 20);
   EXPECT_DONE(peer.finish(receiving));
   auto set = WaitSet::create().value();
-  ASSERT_OK(set.add(listener, 2));
+  if (listener) {
+    ASSERT_OK(set.add(*listener, 2));
+  }
   ASSERT_OK(set.add(pair.channel, 1, Want::message));
   std::array<Event, 2> events;
   std::size_t found = 0;

@@ -73,15 +73,11 @@ TEST_P(FullDuplex, WithFlushOnBothSidesAndStatisticsFromAThirdThread) {
 
 TEST_P(FullDuplex, ManyChannelsOfOneProcessDoNotMix) {
   constexpr int kChannels = 4;
-  auto listener = listen();
+  auto listener = listen_if_possible();
   auto& peer = start_peer();
   std::vector<Channel> channels;
   for (int at = 0; at < kChannels; ++at) {
-    const auto connecting = peer.start("connect deadline=10000 channel=" + std::to_string(at));
-    auto channel = listener.accept(soon());
-    ASSERT_OK(channel);
-    channels.push_back(*std::move(channel));
-    ASSERT_DONE(peer.finish(connecting));
+    channels.push_back(std::move(meet_at(listener, peer, "channel=" + std::to_string(at)).channel));
   }
   std::vector<Peer::Ticket> sending;
   for (int at = 0; at < kChannels; ++at)

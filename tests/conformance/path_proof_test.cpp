@@ -51,7 +51,7 @@ TEST_P(PathProof, PayloadGoesThroughTheMechanismsOwnCallsAlone) {
     }
     ASSERT_EQ(peer.end(), 0);
     const auto moved = read_trace(log, Process::kControl);
-    for (const auto& fault : faults_of_path(moved, shape, kPayload)) ADD_FAILURE() << fault;
+    for (const auto& fault : faults_of_path(moved, shape, kPayload, subject().mechanism)) ADD_FAILURE() << fault;
     note(what == PeerDoes::connect ? "connecting" : "listening", listed(moved));
   }
 }

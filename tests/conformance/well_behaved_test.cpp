@@ -71,8 +71,8 @@ TEST_P(WellBehaved, MarksEveryDescriptorCloseOnExec) {
   {
     auto& peer = start_peer();
     const auto before = descriptors_of(getpid());
-    auto listener = listen();
-    auto channel = accept_from(listener, peer);
+    auto listener = listen_if_possible();
+    auto channel = std::move(meet_at(listener, peer).channel);
     send(channel, stream({100}), 0, 1);
     const auto checked = expect_close_on_exec(before);
     EXPECT_GT(checked, 0U);
@@ -170,8 +170,9 @@ TEST_P(WellBehaved, LeavesNothingBehind) {
       send(pair.channel, stream({100}), 0, 2);
       EXPECT_DONE(pair.peer->call("receive size=100 count=2"));
     }
-    auto unused = listen();
+    auto unused = listen_if_possible();
   }
+  if (!subject().has_names) return;
   auto& refused = start_peer();
   EXPECT_FAILED(refused.call("connect"), Errc::not_found);
 }

@@ -166,7 +166,7 @@ std::string run_round(const Subject& subject, Tally& tally, Random& random) {
 std::vector<std::string> run_phase(Phase& phase, Clock::time_point until, Random& random) {
   std::vector<std::string> problems;
   for (const auto& subject : subjects())
-    if (const auto row = row_of(subject); row.available && !row.traits.one_process)
+    if (const auto row = row_of(subject); subject.has_names && row.available && !row.traits.one_process)
       phase.tallies.emplace_back().subject = subject.label;
   constexpr std::size_t kMostProblems = 10;
   for (std::uint64_t round = 0; round < kMostRounds && Clock::now() < until && problems.size() < kMostProblems; ++round) {

@@ -1,6 +1,7 @@
 // The peer's commands that use the library. All take channel=NAME (default c) and deadline=never|now|MILLISECONDS.
 //
 //   listen [endpoint=] [max_message=] [capacity=] [max_handles=]   connect [wait=1] [same]   accept
+//   inherit [max_message=] [capacity=]    claims the end whose handles came with the command, as a program claims its own
 //   send count= size=|mixed= [first=] [stream=] [corrupt=NUMBER] [drop=NUMBER] [parts=1|loan=1] [report=PATH] [handles=mixed|N]
 //   receive count=|all=1 [size=|mixed=] [first=] [stream=] [into=BYTES] [hold=1] [sizes=1] [handles=mixed|N]
 //   send-many, receive-many: the same, many=N at a time, of count= size=|mixed= [first=] [stream=]
@@ -10,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <cstdlib>
 #include <optional>
 #include <vector>
 
@@ -71,6 +73,22 @@ Words accept(Interpreter& interpreter, const Words& words, const Progress&) {
 Words connect(Interpreter& interpreter, const Words& words, const Progress&) {
   auto channel =
       sluice::connect(words.text("endpoint", interpreter.identity().endpoint), deadline_of(words), options_of(words));
+  if (!channel) throw failure_of(channel.error());
+  auto answer = describe_channel(*channel);
+  interpreter.keep_channel(words, *std::move(channel));
+  return answer;
+}
+
+Words inherit(Interpreter& interpreter, const Words& words, const Progress&) {
+  const std::string& endpoint = interpreter.identity().endpoint;
+  std::string value = endpoint.substr(0, endpoint.find(':') + 1);
+  const char* separator = "";
+  for (auto& handle : interpreter.take_handles()) {
+    value += separator + std::to_string(handle.release());
+    separator = ",";
+  }
+  setenv("SLUICE_INHERITED", value.c_str(), 1);
+  auto channel = sluice::inherited({}, deadline_of(words), options_of(words));
   if (!channel) throw failure_of(channel.error());
   auto answer = describe_channel(*channel);
   interpreter.keep_channel(words, *std::move(channel));
@@ -337,6 +355,7 @@ const CommandTable& channel_commands() {
       {"listen", listen},
       {"accept", accept},
       {"connect", connect},
+      {"inherit", inherit},
       {"send", send},
       {"receive", receive},
       {"send-many", send_many},

@@ -153,7 +153,30 @@ Pair Conformance::meet(PeerDoes what, const MeetOptions& options) {
   return meet(start_peer(options.peer_options), what, options);
 }
 
+Pair Conformance::hand_over(Peer& peer, const MeetOptions& options, const std::string& words) {
+  auto end = require(sluice::child_end(endpoint_, {}, options_of(options)), "making an end for the peer");
+  const auto claiming = peer.start(
+      "inherit deadline=" + std::to_string(patience().count()) + " " + words_of(options) + " " + words, end.launch.handles);
+  end.launch = {};
+  if (const auto connected = end.channel.flush(soon()); !connected)
+    throw std::runtime_error("meeting the peer: " + sluice::describe(connected.error()));
+  Pair pair{&peer, std::move(end.channel)};
+  const Reply claimed = peer.finish(claiming);
+  require(claimed, "the peer claims its end");
+  check_peer(pair, claimed);
+  return pair;
+}
+
+bool Conformance::answered_without_names() {
+  if (subject().has_names) return false;
+  EXPECT_CODE(sluice::listen(endpoint_), Errc::not_supported);
+  EXPECT_CODE(sluice::connect(endpoint_, Deadline::now()), Errc::not_supported);
+  answer_not_supported();
+  return true;
+}
+
 Pair Conformance::meet(Peer& peer, PeerDoes what, const MeetOptions& options) {
+  if (!subject().has_names) return hand_over(peer, options);
   if (what == PeerDoes::connect) {
     auto listener = listen(options);
     return {&peer, accept_from(listener, peer, options)};
@@ -173,8 +196,18 @@ Listener Conformance::listen(const MeetOptions& options) {
   return require(sluice::listen(endpoint_, options_of(options)), "listening");
 }
 
-Channel Conformance::accept_from(Listener& listener, Peer& peer, const MeetOptions& options) {
-  const auto connecting = peer.start("connect deadline=" + std::to_string(patience().count()) + " " + words_of(options));
+std::optional<Listener> Conformance::listen_if_possible() {
+  return subject().has_names ? std::optional{listen()} : std::nullopt;
+}
+
+Pair Conformance::meet_at(std::optional<Listener>& listener, Peer& peer, const std::string& words) {
+  if (!listener) return hand_over(peer, {}, words);
+  return {&peer, accept_from(*listener, peer, {}, words)};
+}
+
+Channel Conformance::accept_from(Listener& listener, Peer& peer, const MeetOptions& options, const std::string& words) {
+  const auto connecting =
+      peer.start("connect deadline=" + std::to_string(patience().count()) + " " + words_of(options) + " " + words);
   auto accepted = listener.accept(soon());
   const Reply connected = peer.finish(connecting);
   if (!connected) require(connected, "the peer connects");

@@ -87,8 +87,14 @@ class Conformance : public testing::TestWithParam<Subject> {
   Pair meet(PeerDoes what = PeerDoes::connect, const MeetOptions& options = {});
   Pair meet(Peer& peer, PeerDoes what, const MeetOptions& options = {});
   // Our end as listener and the accepted channel apart, for tests that need both.
+  // Where nobody can listen: both ends are made here, and the peer is given its own.
+  Pair hand_over(Peer& peer, const MeetOptions& options = {}, const std::string& words = {});
   [[nodiscard]] Listener listen(const MeetOptions& options = {});
-  Channel accept_from(Listener& listener, Peer& peer, const MeetOptions& options = {});
+  Channel accept_from(Listener& listener, Peer& peer, const MeetOptions& options = {}, const std::string& words = {});
+  // For tests that listen besides, where one can: meets at that listener, or hands an end over. `words`: for the peer's
+  // command.
+  [[nodiscard]] std::optional<Listener> listen_if_possible();
+  Pair meet_at(std::optional<Listener>& listener, Peer& peer, const std::string& words = {});
 
   // The stream that the peer sends and expects with stream=`number`.
   [[nodiscard]] Stream stream(Sizes sizes, std::uint64_t number = 0) const { return {seed_ ^ mix(number), sizes}; }
@@ -106,6 +112,8 @@ class Conformance : public testing::TestWithParam<Subject> {
   void note(const std::string& key, std::uint64_t value) { note(key, std::to_string(value)); }
   // The cell's answer, where it isn't simply passed. The test returns after it.
   void answer_one_process() { RecordProperty("outcome", "one_process"); }
+  // True where nobody can listen or connect, and says so: the test returns.
+  bool answered_without_names();
   void answer_not_supported() { RecordProperty("outcome", "not_supported"); }
 
   // The harness's own tests: TearDown lists what it found here instead of failing.

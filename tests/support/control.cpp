@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <cstring>
 #include <system_error>
 
 namespace sluice_test {
@@ -61,17 +62,51 @@ std::pair<ControlSocket, ControlSocket> ControlSocket::pair() {
   return {ControlSocket(ends[0]), ControlSocket(ends[1])};
 }
 
-bool ControlSocket::send(std::string_view line) const {
+bool ControlSocket::send(std::string_view line, std::span<const int> handles) const {
   std::string text(line);
   text += '\n';
   std::string_view rest = text;
   while (!rest.empty()) {
-    const ssize_t sent = ::send(fd_, rest.data(), rest.size(), MSG_NOSIGNAL);
+    iovec part{const_cast<char*>(rest.data()), rest.size()};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(kMostHandles * sizeof(int))> room{};
+    if (!handles.empty()) {
+      message.msg_control = room.data();
+      message.msg_controllen = CMSG_SPACE(handles.size_bytes());
+      cmsghdr* head = CMSG_FIRSTHDR(&message);
+      head->cmsg_level = SOL_SOCKET;
+      head->cmsg_type = SCM_RIGHTS;
+      head->cmsg_len = CMSG_LEN(handles.size_bytes());
+      std::memcpy(CMSG_DATA(head), handles.data(), handles.size_bytes());
+    }
+    const ssize_t sent = sendmsg(fd_, &message, MSG_NOSIGNAL);
     if (sent < 0 && errno == EINTR) continue;
     if (sent < 0) return false;
+    handles = {};
     rest.remove_prefix(static_cast<std::size_t>(sent));
   }
   return true;
+}
+
+ssize_t ControlSocket::receive_some() {
+  std::array<char, 4096> room{};
+  iovec part{room.data(), room.size()};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(kMostHandles * sizeof(int))> handles{};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = handles.data();
+  message.msg_controllen = handles.size();
+  const ssize_t got = recvmsg(fd_, &message, MSG_CMSG_CLOEXEC);
+  if (got <= 0) return got;
+  buffer_.append(room.data(), static_cast<std::size_t>(got));
+  for (cmsghdr* head = CMSG_FIRSTHDR(&message); head != nullptr; head = CMSG_NXTHDR(&message, head)) {
+    for (std::size_t at = 0; at < (head->cmsg_len - CMSG_LEN(0)) / sizeof(int); ++at)
+      std::memcpy(&handles_.emplace_back(-1), CMSG_DATA(head) + at * sizeof(int), sizeof(int));
+  }
+  return got;
 }
 
 std::optional<std::string> ControlSocket::receive(std::optional<milliseconds> wait) {
@@ -91,11 +126,9 @@ std::optional<std::string> ControlSocket::receive(std::optional<milliseconds> wa
         return std::nullopt;
       }
     }
-    std::array<char, 4096> room{};
-    const ssize_t got = recv(fd_, room.data(), room.size(), 0);
+    const ssize_t got = receive_some();
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) return std::nullopt;
-    buffer_.append(room.data(), static_cast<std::size_t>(got));
   }
 }
 

@@ -5,9 +5,11 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "machine.hpp"
 
@@ -45,11 +47,13 @@ class ControlSocket {
   // Two connected ends, close-on-exec.
   static std::pair<ControlSocket, ControlSocket> pair();
 
-  // False when the other end is gone.
-  bool send(std::string_view line) const;
+  // False when the other end is gone. `handles` (borrowed) go with the line.
+  bool send(std::string_view line, std::span<const int> handles = {}) const;
   // The next line without its end; nothing when the other end is gone, or nothing came for `wait` (then timed_out() is true).
   // Without `wait` it waits for ever, in one read without time-out.
   std::optional<std::string> receive(std::optional<milliseconds> wait = std::nullopt);
+  // The handles that came with the lines received so far: the caller closes them.
+  [[nodiscard]] std::vector<int> take_handles() noexcept { return std::exchange(handles_, {}); }
   [[nodiscard]] bool timed_out() const noexcept { return timed_out_; }
 
   [[nodiscard]] int fd() const noexcept { return fd_; }
@@ -59,8 +63,12 @@ class ControlSocket {
   void shut_down() const noexcept;
 
  private:
+  static constexpr std::size_t kMostHandles = 8;  // with one line
+  ssize_t receive_some();
+
   int fd_{-1};
   std::string buffer_;
+  std::vector<int> handles_;
   bool timed_out_{false};
 };
 

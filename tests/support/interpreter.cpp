@@ -48,6 +48,7 @@ void Interpreter::run() {
     std::string name;
     words >> id >> name;
     const std::lock_guard lock(mutex_);
+    for (const int handle : control_.take_handles()) handles_.emplace_back(handle);
     auto& lane = lanes_[name];
     if (!lane) {
       lane = std::make_unique<Lane>();
@@ -141,6 +142,11 @@ std::shared_ptr<sluice::Listener> Interpreter::listener() {
 void Interpreter::keep_listener(std::shared_ptr<sluice::Listener> listener) {
   const std::lock_guard lock(mutex_);
   listener_.swap(listener);
+}
+
+std::vector<sluice::Handle> Interpreter::take_handles() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(handles_, {});
 }
 
 void Interpreter::hold(sluice::Message message) {

@@ -56,6 +56,8 @@ class Interpreter {
   std::shared_ptr<sluice::Channel> take_channel(const Words& words);
   [[nodiscard]] std::shared_ptr<sluice::Listener> listener();
   void keep_listener(std::shared_ptr<sluice::Listener> listener);
+  // Those that came with commands so far, and were not taken yet.
+  [[nodiscard]] std::vector<sluice::Handle> take_handles();
   void hold(sluice::Message message);
   void release_held(bool newest_first);
   // One at a time; without, drops it.
@@ -90,6 +92,7 @@ class Interpreter {
   std::shared_ptr<sluice::Listener> listener_;
   std::vector<sluice::Message> held_;
   std::optional<sluice::Loan> loan_;
+  std::vector<sluice::Handle> handles_;
 };
 
 using CommandTable = std::map<std::string, Interpreter::Command, std::less<>>;

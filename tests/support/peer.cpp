@@ -58,6 +58,16 @@ Peer::Ticket Peer::start(std::string_view command, std::string_view lane) {
   return ticket;
 }
 
+Peer::Ticket Peer::start(std::string_view command, std::span<const sluice::Handle> handles) {
+  const Ticket ticket = ++last_ticket_;
+  std::vector<int> numbers;
+  for (const auto& handle : handles) numbers.push_back(static_cast<int>(handle.native()));
+  std::string line = std::to_string(ticket);
+  line.append(" main ").append(command);
+  if (!control_.send(line, numbers)) gone_ = true;
+  return ticket;
+}
+
 Reply Peer::call(std::string_view command, std::string_view lane) { return finish(start(command, lane)); }
 
 bool Peer::has_answered(Ticket ticket) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -58,6 +59,8 @@ class Peer {
   // The same in two steps, so that the test can do its own part meanwhile.
   using Ticket = std::uint64_t;
   Ticket start(std::string_view command, std::string_view lane = "main");
+  // … with handles for it, which are borrowed.
+  Ticket start(std::string_view command, std::span<const sluice::Handle> handles);
   Reply finish(Ticket ticket);
   // Whether the answer is there already.
   bool has_answered(Ticket ticket);

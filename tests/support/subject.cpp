@@ -87,14 +87,15 @@ std::vector<Subject> make_subjects() {
   for (const auto& row : sluice::links::table()) {
     if (sluice::links::find_mechanism(row.name) == nullptr) continue;
     const auto of_this = [&](const Variant& variant) { return variant.mechanism == row.name; };
+    const bool has_names = row.meet != sluice::links::Meet::inherited;
     if (std::ranges::none_of(kVariants, of_this))
-      all.push_back({.label = std::string(row.name), .mechanism = std::string(row.name)});
+      all.push_back({.label = std::string(row.name), .mechanism = std::string(row.name), .has_names = has_names});
     for (const auto& variant : kVariants) {
       if (!of_this(variant)) continue;
       std::string label(row.name);
       if (!variant.suffix.empty()) label.append("-").append(variant.suffix);
       all.push_back({label, std::string(row.name), std::string(variant.options), std::string(variant.place),
-                     std::string(variant.beyond), variant.shares_user_limit, variant.grows_with_clients, variant.few,
+                     std::string(variant.beyond), has_names, variant.shares_user_limit, variant.grows_with_clients, variant.few,
                      variant.stand_in_threads, variant.bytes_a_second, std::string(variant.makes_at)});
     }
   }

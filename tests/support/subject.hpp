@@ -19,6 +19,7 @@ struct Subject {
   std::string options{};            // of the endpoint's text: "link=stream&chop=1", or empty
   std::string place{};              // how `where` is written: {folder}, {unique}, {loopback}; empty: as the own probe does
   std::string beyond{};             // where those listen who reach beyond this machine; empty: it doesn't
+  bool has_names{true};             // one can listen and connect; else the ends are made together and handed over
   bool shares_user_limit{false};    // its system objects come out of a limit that all processes of the user share
   bool grows_with_clients{true};    // as many clients as one asks for; else until the shared limit is reached
   std::uint64_t few{3};             // so many messages of 300 bytes, and a control record, fit when nobody receives

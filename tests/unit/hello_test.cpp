@@ -206,6 +206,23 @@ TEST(Hello, TheNumberOfHandlesIsAnItemWhereThereAreSome) {
   EXPECT_EQ(decode_hello(longest)->max_handles, hello.max_handles);
 }
 
+TEST(Hello, ThePartIsAnItemUnlessItConnects) {
+  Hello hello = golden();
+  hello.part = Part::listens;
+  const auto listens = encode(hello);
+  EXPECT_EQ(to_hex(std::span{listens}.subspan(80)), to_hex(hex("03 00 | 04 00 | 01 00 00 00")));
+  hello.part = Part::either;
+  hello.max_handles = 7;
+  const auto bytes = encode(hello);
+  EXPECT_EQ(to_hex(std::span{bytes}.subspan(80)), to_hex(hex("02 00 | 04 00 | 07 00 00 00 | 03 00 | 04 00 | 02 00 00 00")));
+  const auto again = decode_hello(bytes);
+  ASSERT_TRUE(again);
+  EXPECT_EQ(*again, hello);
+  hello.library.assign(100'000, 'x');
+  EXPECT_EQ(encode(hello).size(), kHelloLimit);
+  ASSERT_TRUE(decode_hello(encode(hello)));
+}
+
 TEST(Hello, AHelloWithoutItemsIsWhole) {
   const auto hello = decode_hello(with_items(""));
   ASSERT_TRUE(hello);
@@ -224,6 +241,11 @@ TEST(Hello, BrokenItemsAreRefused) {
   expect_protocol_error(with_items("02 00 | 00 00 | 00 00 00 00"));
   expect_protocol_error(with_items("02 00 | 08 00 | 10 00 00 00 00 00 00 00 00 00 00 00"));
   expect_protocol_error(with_items("02 00 | 04 00 | 10 00 00 00 | 02 00 | 04 00 | 10 00 00 00"));
+  for (const auto* part : {"00", "03", "ff"})
+    expect_protocol_error(with_items("03 00 | 04 00 | " + std::string{part} + " 00 00 00"));
+  expect_protocol_error(with_items("03 00 | 04 00 | 01 00 00 01"));
+  expect_protocol_error(with_items("03 00 | 02 00 | 01 00 00 00"));
+  expect_protocol_error(with_items("03 00 | 04 00 | 01 00 00 00 | 03 00 | 04 00 | 01 00 00 00"));  // twice
 }
 
 TEST(Hello, TheLargestItemFits) {

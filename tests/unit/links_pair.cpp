@@ -127,6 +127,13 @@ End end_of(links::Meeting meeting) {
 Result<Ends> meet(const Subject& subject, std::size_t capacity) {
   const links::Mechanism& mechanism = *links::find_mechanism(subject.mechanism);
   const auto place = place_for(subject);
+  if (links::find_row(subject.mechanism)->meet == links::Meet::inherited) {
+    auto made = mechanism.make_ends(place, capacity);
+    if (!made) return made.error();
+    auto theirs = mechanism.take_end(std::move(made->theirs), place);
+    if (!theirs) return theirs.error();
+    return Ends{end_of(std::move(made->ours)), end_of(*std::move(theirs))};
+  }
   auto acceptor = mechanism.listen(place);
   if (!acceptor) return acceptor.error();
   auto there = place;

@@ -135,13 +135,13 @@ struct Side {
 };
 
 // What this build says, with the golden channel id (hello_test.cpp has its bytes).
-std::string our_hello_bytes() {
+std::string our_hello_bytes(Part part = Part::connects) {
   std::array<std::byte, 16> id{};
   for (std::size_t i = 0; i < id.size(); ++i) id[i] = static_cast<std::byte>(0xA0 + i);
-  return to_hex(encode(our_hello(4096, id)));
+  return to_hex(encode(our_hello(4096, id, 0, part)));
 }
 
-std::string hello_and(std::string_view more) { return our_hello_bytes() + " " + to_hex(hex(more)); }
+std::string listeners_hello_and(std::string_view more) { return our_hello_bytes(Part::listens) + " " + to_hex(hex(more)); }
 
 static_assert(static_cast<int>(Errc::limit_reached) == 11 && static_cast<int>(Step::make_queues) == 13, "kRefuse");
 
@@ -165,9 +165,51 @@ TEST(HandshakeBytes, TheListenersSideAnswersWithItsHelloAndAnOffer) {
   EXPECT_EQ(side.sent(), "") << "it speaks second";
   side.peer_sends(kHello);
   side.expect_waits();
-  EXPECT_EQ(side.sent(), hello_and(kOffer));
+  EXPECT_EQ(side.sent(), listeners_hello_and(kOffer));
   side.peer_sends(kReady);
   EXPECT_TRUE(side.handshake->step());
+}
+
+// Nobody knows who connects: the adopted end says hello at once, and plays what the other doesn't.
+TEST(HandshakeBytes, AnAdoptedEndPlaysTheOtherPart) {
+  Side meets_one_that_connects{Role::adopting};
+  meets_one_that_connects.expect_waits();
+  EXPECT_EQ(meets_one_that_connects.sent(), our_hello_bytes(Part::either));
+  meets_one_that_connects.peer_sends(kHello);
+  meets_one_that_connects.expect_waits();
+  EXPECT_EQ(meets_one_that_connects.sent(), to_hex(hex(kOffer))) << "no second hello";
+  meets_one_that_connects.peer_sends(kReady);
+  EXPECT_TRUE(meets_one_that_connects.handshake->step());
+
+  Side meets_one_that_listens{Role::adopting};
+  meets_one_that_listens.expect_waits();
+  EXPECT_EQ(meets_one_that_listens.sent(), our_hello_bytes(Part::either));
+  std::array<std::byte, 16> id{};
+  meets_one_that_listens.peer_sends(to_hex(encode(our_hello(4096, id, 0, Part::listens))) + std::string{kOffer});
+  EXPECT_TRUE(meets_one_that_listens.handshake->step());
+  EXPECT_EQ(meets_one_that_listens.sent(), to_hex(hex(kReady)));
+
+  for (const auto fill : {std::byte{0x00}, std::byte{0xFF}}) {  // below and above any id of ours
+    Side meets_one_that_was_adopted{Role::adopting};
+    meets_one_that_was_adopted.expect_waits();
+    (void)meets_one_that_was_adopted.sent();
+    id.fill(fill);
+    meets_one_that_was_adopted.peer_sends(to_hex(encode(our_hello(4096, id, 0, Part::either))));
+    meets_one_that_was_adopted.expect_waits();
+    EXPECT_EQ(meets_one_that_was_adopted.sent(), fill == std::byte{0} ? to_hex(hex(kOffer)) : "");
+  }
+}
+
+TEST(HandshakeBytes, OurOwnHelloIsNoPeers) {
+  for (const auto role : {Role::connecting, Role::adopting}) {
+    Side side{role};
+    side.expect_waits();
+    const auto said = std::exchange(side.wire->outgoing, {});
+    side.wire->incoming.insert(side.wire->incoming.end(), said.begin(), said.end());
+    const auto step = side.handshake->step();
+    ASSERT_FALSE(step);
+    EXPECT_EQ(step.error().code, Errc::protocol_error);
+  }
 }
 
 // Where the link carries handles, both hellos say how many with one message are accepted; 0 is not said.
@@ -194,19 +236,19 @@ TEST(HandshakeBytes, HandlesAreNotAgreedOnWhereItCarriesNone) {
   ASSERT_TRUE(established);
   EXPECT_FALSE(established->traits.handles);
   EXPECT_EQ(established->max_incoming_handles, 0U);
-  EXPECT_EQ(side.sent(), hello_and(kOffer));
+  EXPECT_EQ(side.sent(), listeners_hello_and(kOffer));
 }
 
 TEST(HandshakeBytes, AnOfferCarriesTheNumbersOfAPrivateLink) {
   Side listening{Role::listening, std::make_unique<TwoNumbers>()};
   listening.peer_sends(kHello);
   listening.expect_waits();
-  EXPECT_EQ(listening.sent(), hello_and(kOfferOfTwo));
+  EXPECT_EQ(listening.sent(), listeners_hello_and(kOfferOfTwo));
 
   Side connecting{Role::connecting, std::make_unique<TwoNumbers>()};
   connecting.peer_sends(std::string(kHello) + std::string(kOfferOfTwo));
   ASSERT_TRUE(connecting.handshake->step());
-  EXPECT_EQ(connecting.sent(), hello_and(kReady));
+  EXPECT_EQ(connecting.sent(), our_hello_bytes() + " " + to_hex(hex(kReady)));
 }
 
 // Who can't take what was offered says so with `ready`: both stay on the connection, and say why.
@@ -248,7 +290,7 @@ TEST(HandshakeBytes, ARefusalCarriesTheWholeError) {
   const auto refused = listening.handshake->step();
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Errc::limit_reached);
-  EXPECT_EQ(listening.sent(), hello_and(kRefuse));
+  EXPECT_EQ(listening.sent(), listeners_hello_and(kRefuse));
 
   Side connecting{Role::connecting};
   connecting.peer_sends(std::string(kHello) + std::string(kRefuse));
@@ -300,7 +342,7 @@ TEST(HandshakeBytes, AStrangerWhoHasTakenThePlaceOfThePeerIsRefusedAtItsHello) {
   const auto refused = listening.handshake->step();
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Errc::access_denied);
-  EXPECT_TRUE(listening.sent().starts_with(our_hello_bytes())) << "and is told why";
+  EXPECT_TRUE(listening.sent().starts_with(our_hello_bytes(Part::listens))) << "and is told why";
 
   Side connecting{Role::connecting, nullptr, {}, stranger};
   connecting.peer_sends("53 4c 55 49 43 45 0d 0b" + std::string(kHello.substr(24)));  // no hello: that is not even looked at
@@ -423,8 +465,8 @@ TEST(HandshakeBytes, AnOtherVersionGetsOurHelloAndTheReason) {
   EXPECT_EQ(step.error().code, Errc::protocol_error);
   EXPECT_EQ(step.error().first, 0x0002'0002);
   EXPECT_EQ(step.error().second, 0);
-  EXPECT_EQ(side.sent(), hello_and("20 00 00 14 | 00 00 00 00 | 02 00 00 00 | 0c 00 00 00 | 00 00 00 00 0b 00 00 00"
-                                   "02 00 02 00 00 00 00 00 | 00 00 00 00 00 00 00 00"));
+  EXPECT_EQ(side.sent(), listeners_hello_and("20 00 00 14 | 00 00 00 00 | 02 00 00 00 | 0c 00 00 00 | 00 00 00 00 0b 00 00 00"
+                                             "02 00 02 00 00 00 00 00 | 00 00 00 00 00 00 00 00"));
 }
 
 }  // namespace

@@ -33,6 +33,8 @@ bool set_nonblocking(const links::Descriptor& handle) noexcept {
   return flags >= 0 && ::fcntl(number(handle), F_SETFL, flags | O_NONBLOCK) == 0;
 }
 
+bool set_close_on_exec(const links::Descriptor& handle) noexcept { return ::fcntl(number(handle), F_SETFD, FD_CLOEXEC) == 0; }
+
 Result<links::Descriptor> duplicate(links::Descriptor::Native handle, Step step) {
   links::Descriptor second{::fcntl(static_cast<int>(handle), F_DUPFD_CLOEXEC, 0)};
   if (!second) return failure(errno, step);

@@ -54,6 +54,10 @@ links::Descriptor open_process(std::int64_t process_id) noexcept {
 
 }  // namespace
 
+std::unique_ptr<links::Tether> tether_to_process(links::Descriptor process) {
+  return std::make_unique<ProcessTether>(std::move(process));
+}
+
 Result<std::unique_ptr<links::Tether>> tether_to(const links::Descriptor& socket, const Peer& peer) {
   const auto none = [] { return std::unique_ptr<links::Tether>(std::make_unique<links::NoTether>()); };
   if (peer.process_id == ::getpid()) return none();

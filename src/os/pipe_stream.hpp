@@ -1,0 +1,57 @@
+// PipeStream: two pipes, one each way, as a StreamLink that carries bytes and nothing else.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include <sluice/result.hpp>
+
+#include "links/descriptor.hpp"
+#include "links/stream_link.hpp"
+
+namespace sluice::inline v0::os {
+
+// Both ends of a pipe, close-on-exec and non-blocking. Each has an open file of its own: whoever has the other end can't take
+// its modes away. `capacity`: bytes, rounded up by the system; 0: the system's default. limit_reached (Step::make_pipes): no
+// descriptors left, or more capacity than this user may have (first: asked for, second: the most).
+struct Pipe {
+  links::Descriptor reading;
+  links::Descriptor writing;
+};
+[[nodiscard]] Result<Pipe> make_pipe(std::size_t capacity);
+
+// Whether it is an end of a pipe or FIFO for that direction alone.
+[[nodiscard]] bool is_reading_end(const links::Descriptor& handle) noexcept;
+[[nodiscard]] bool is_writing_end(const links::Descriptor& handle) noexcept;
+
+class PipeStream final : public links::StreamLink {
+ public:
+  // Both non-blocking.
+  PipeStream(links::Descriptor incoming, links::Descriptor outgoing) noexcept
+      : incoming_(std::move(incoming)), outgoing_(std::move(outgoing)) {}
+
+  using StreamLink::read;
+  using StreamLink::write;
+  Result<std::size_t> write(std::span<const std::span<const std::byte>> buffers,
+                            std::span<const links::Descriptor::Native> handles) override;
+  Result<std::size_t> read(std::span<const std::span<std::byte>> rooms, std::vector<links::Descriptor>* handles) override;
+
+  [[nodiscard]] links::Waitable incoming() const override { return {incoming_.native()}; }
+  [[nodiscard]] links::Waitable outgoing() const override { return {outgoing_.native()}; }
+
+ private:
+  links::Descriptor incoming_;
+  links::Descriptor outgoing_;
+};
+
+// Writes to a pipe without waiting and without a SIGPIPE: what writev(2) returns, and errno.
+[[nodiscard]] std::ptrdiff_t write_without_signal(int pipe, const iovec* parts, int count) noexcept;
+// The same as systems do it that can't leave the signal out of a write (before Linux 6.18). Declared for its tests.
+[[nodiscard]] std::ptrdiff_t write_and_take_signal_back(int pipe, const iovec* parts, int count) noexcept;
+
+}  // namespace sluice::inline v0::os

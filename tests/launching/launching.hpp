@@ -1,0 +1,46 @@
+// What the tests of launching share.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <sluice/sluice.hpp>
+
+#include <chrono>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "machine.hpp"
+#include "process.hpp"
+
+namespace sluice_test {
+
+using namespace std::chrono_literals;
+inline constexpr auto kPatience = 10s;
+
+[[nodiscard]] inline std::string child_program() { return program_folder() + "/sluice-test-child"; }
+[[nodiscard]] inline std::span<const std::byte> bytes_of(const std::string& text) { return std::as_bytes(std::span{text}); }
+[[nodiscard]] inline std::string text_of(const sluice::Message& message) {
+  return {reinterpret_cast<const char*>(message.bytes().data()), message.bytes().size()};
+}
+
+template <class Value>
+[[nodiscard]] std::string code_of(const sluice::Result<Value>& result) {
+  return result ? "ok" : std::string(sluice::name(result.error().code));
+}
+#define EXPECT_CODE(result, errc) EXPECT_EQ(sluice_test::code_of(result), sluice::name(errc))
+#define ASSERT_DONE(result) ASSERT_TRUE(result) << sluice::describe((result).error())
+#define EXPECT_DONE(result) EXPECT_EQ(sluice_test::code_of(result), "ok")
+
+// Sends a message and has it back.
+inline void expect_echo(sluice::Channel& channel, const std::string& text) {
+  EXPECT_DONE(channel.send(bytes_of(text), kPatience));
+  const auto message = channel.receive(kPatience);
+  ASSERT_DONE(message);
+  EXPECT_EQ(text_of(*message), text);
+}
+
+// No child of this process is left that nobody has reaped.
+[[nodiscard]] bool has_children();
+
+}  // namespace sluice_test
