@@ -1,4 +1,4 @@
-// The one switch over the three shapes: everything above it is written once.
+// The one switch over the three shapes, and over streams whose framing is foreign: everything above it is written once.
 #pragma once
 
 #include <array>
@@ -10,6 +10,8 @@
 
 #include <sluice/result.hpp>
 
+#include "core/foreign_records.hpp"
+#include "core/framing.hpp"
 #include "core/packet_records.hpp"
 #include "core/records.hpp"
 #include "core/ring_records.hpp"
@@ -36,9 +38,10 @@ struct WaitingPoint {
 
 class AnyRecords {
  public:
-  // The limits of what comes in: bytes of a message, handles of one (0: this end opens none).
-  AnyRecords(links::AnyLink link, std::size_t max_message, std::size_t max_handles)
-      : records_(make(std::move(link), max_message, max_handles)) {}
+  // The limits of what comes in: bytes of a message, handles of one (0: this end opens none). With a foreign framing the link
+  // is a stream.
+  AnyRecords(links::AnyLink link, std::size_t max_message, std::size_t max_handles, Framing framing = Framing::sluice)
+      : records_(make(std::move(link), max_message, max_handles, framing)) {}
 
   Result<bool> put(OutgoingMessage& message, std::uint32_t taken) {
     return std::visit([&](auto& records) { return records.put(message, taken); }, records_);
@@ -82,9 +85,10 @@ class AnyRecords {
   }
 
  private:
-  using Records = std::variant<StreamRecords, PacketRecords, RingRecords>;
+  using Records = std::variant<StreamRecords, PacketRecords, RingRecords, ForeignRecords>;
 
-  static Records make(links::AnyLink link, std::size_t max_message, std::size_t max_handles) {
+  static Records make(links::AnyLink link, std::size_t max_message, std::size_t max_handles, Framing framing) {
+    if (is_foreign(framing)) return ForeignRecords{std::get<0>(std::move(link)), framing, max_message};
     switch (link.index()) {
       case 0:
         return StreamRecords{std::get<0>(std::move(link)), max_message, max_handles};

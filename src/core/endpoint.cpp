@@ -17,6 +17,7 @@ constexpr std::string_view kMaxMessage = "max_message";
 constexpr std::string_view kCapacity = "capacity";
 constexpr std::string_view kMaxHandles = "max_handles";
 constexpr std::string_view kAllow = "allow";
+constexpr std::string_view kFraming = "framing";
 constexpr std::string_view kHexDigits = "0123456789ABCDEF";
 
 Error unreadable(std::size_t position) noexcept {
@@ -99,6 +100,11 @@ Result<Allow> allow_option(std::string_view value) noexcept {
   return Errc::invalid_endpoint;
 }
 
+Result<Framing> framing_option(std::string_view value) noexcept {
+  if (const auto framing = framing_named(value)) return *framing;
+  return Errc::invalid_endpoint;
+}
+
 // Takes the text's value into `to` unless the call has set one.
 template <class T>
 Result<void> take(Result<T> value, const std::optional<T>& of_call, std::size_t which, T& to) noexcept {
@@ -121,6 +127,8 @@ Result<bool> take_common(const std::pair<std::string, std::string>& option, std:
     taken = take(handles_option(value), options.max_handles, which, limits.max_handles);
   } else if (name == kAllow) {
     taken = take(allow_option(value), options.allow, which, limits.allow);
+  } else if (name == kFraming) {
+    taken = take(framing_option(value), std::optional<Framing>{}, which, limits.framing);
   } else {
     return false;
   }

@@ -12,6 +12,9 @@
 #include <sluice/options.hpp>
 #include <sluice/result.hpp>
 
+#include "core/framing.hpp"
+#include "core/trace.hpp"
+
 namespace sluice::inline v0::core {
 
 struct Endpoint {
@@ -33,6 +36,8 @@ struct Limits {
   std::size_t max_handles{16};
   Allow allow{Allow::same_user};
   bool wait_for_listener{false};
+  Framing framing{Framing::sluice};
+  Trace trace{};  // filled in by resolve()
 };
 
 // Options of the call and of the text together, checked; the common ones are taken out of `endpoint.options`, so that what is

@@ -17,8 +17,14 @@ Session::Session(Established established)
       max_outgoing_handles_(established.max_outgoing_handles),
       generation_(links::process_generation()),
       processors_(links::usable_processors()),
+      is_foreign_(is_foreign(established.framing)),
+      trace_(std::move(established.trace)),
       tether_(std::move(established.tether)),
-      records_(std::in_place, std::move(established.link), established.max_incoming, established.max_incoming_handles) {}
+      records_(std::in_place, std::move(established.link), established.max_incoming, established.max_incoming_handles,
+               established.framing) {
+  trace_.note("connected", [this] { return words_of(traits_, peer_); });
+  if (!traits_.fallback.empty()) trace_.note("fell-back", [this] { return std::string(traits_.fallback); });
+}
 
 Session::~Session() {
   if (is_foreign_process()) return;  // the channel is the parent's
@@ -116,6 +122,7 @@ void Session::stop_waiting_for_room(Side side) {
 }
 
 Result<Woken> Session::sleep_once(Side side, Wants wants, Deadline deadline) {
+  if (is_foreign_ && incoming_end()) wants.incoming = false;  // a stream that has ended is readable for ever
   const auto points = records_->waiting_points(wants);
   auto woken = place(side).sleep(points, deadline);
   if (!woken) return woken;

@@ -22,8 +22,10 @@
 #include <sluice/waitable.hpp>
 
 #include "core/any_records.hpp"
+#include "core/framing.hpp"
 #include "core/membership.hpp"
 #include "core/records.hpp"
+#include "core/trace.hpp"
 #include "core/waiting.hpp"
 #include "links/meeting.hpp"
 #include "links/tether.hpp"
@@ -40,6 +42,8 @@ struct Established {
   std::size_t max_outgoing{0};          // … and the other
   std::size_t max_incoming_handles{0};  // the most handles with one message that this end accepts
   std::size_t max_outgoing_handles{0};  // … and the other
+  Framing framing{Framing::sluice};     // a foreign one: the link is a stream, and the tether tells nothing
+  Trace trace{};
 };
 
 // How much flush() and advance() read ahead of the caller's receive(): beyond it the peer is left waiting.
@@ -149,11 +153,13 @@ class Session {
   [[nodiscard]] bool discard_incoming();
   void wait_for_calls_to_leave();
   void cut();
+  void trace_end(const Error& error);
   Error end_incoming(const Error& error);
   Error end_outgoing(const Error& error);
   Error end_both(const Error& error);
   [[nodiscard]] static Error closed_here() noexcept { return {Errc::closed, Step::close, 0, 0, 0}; }
   [[nodiscard]] Error settle();
+  [[nodiscard]] Error death(Step step) const;
   [[nodiscard]] std::optional<Error> outgoing_end() const;
   [[nodiscard]] std::optional<Error> incoming_end() const;
 
@@ -164,6 +170,8 @@ class Session {
   const std::size_t max_outgoing_handles_;
   const std::uint32_t generation_;  // the process that made it
   const unsigned processors_;
+  const bool is_foreign_;  // the peer speaks a foreign framing: it confirms nothing, and the end of its stream is its goodbye
+  const Trace trace_;
   std::unique_ptr<links::Tether> tether_;
   std::optional<AnyRecords> records_;  // gone after cut(), which holds both locks
 
@@ -187,6 +195,7 @@ class Session {
   std::optional<Error> outgoing_end_;
   bool peer_said_goodbye_{false};
   bool goodbye_answered_{false};
+  std::optional<Errc> traced_end_;  // of either direction
 
   // Found by one half, done by the other.
   //

@@ -13,15 +13,33 @@ namespace sluice::inline v0::core {
 
 // The first end of a direction stays; every later call repeats it. Returns the one that stays.
 Error Session::end_incoming(const Error& error) {
+  trace_end(error);
   const std::lock_guard lock(end_mutex_);
   if (!incoming_end_) incoming_end_ = error;
   return *incoming_end_;
 }
 
 Error Session::end_outgoing(const Error& error) {
+  trace_end(error);
   const std::lock_guard lock(end_mutex_);
   if (!outgoing_end_) outgoing_end_ = error;
   return *outgoing_end_;
+}
+
+// Both directions end, often one after the other and in the same way: that is one event.
+void Session::trace_end(const Error& error) {
+  if (!trace_) return;
+  {
+    const std::lock_guard lock(end_mutex_);
+    if (traced_end_ == error.code) return;
+    traced_end_ = error.code;
+  }
+  const bool is_ours = error.step == Step::close && error.code == Errc::closed;
+  if (is_ours) {
+    trace_.note("closed", [] { return std::string("this end was closed"); });
+  } else {
+    trace_.note("ended", [&] { return describe(error); });
+  }
 }
 
 // Returns the incoming direction's.
@@ -48,7 +66,14 @@ Error Session::settle() {
   constexpr std::size_t kSettleMessages = std::size_t{1} << 16;
   constexpr std::size_t kSettleBytes = std::size_t{64} << 20;
   read_ahead(Side::sending, kSettleMessages, std::min(kSettleBytes, std::max(kAheadBytes, max_incoming_)));
-  return end_outgoing({Errc::peer_died, Step::send, 0, 0, 0});
+  return end_outgoing(death(Step::send));
+}
+
+// How a channel has ended whose link is dead. The end of a foreign peer's stream, which was its finish, was its goodbye, too.
+Error Session::death(Step step) const {
+  const auto end = incoming_end();
+  const bool was_goodbye = is_foreign_ && end && end->code == Errc::closed;
+  return {was_goodbye ? Errc::closed : Errc::peer_died, step, 0, 0, 0};
 }
 
 // ---- close ---------------------------------------------------------------------------------------------------------------
@@ -87,6 +112,8 @@ Result<void> Session::try_close() {
   const auto said = put_goodbye();
   const bool has_heard_all = discard_incoming();
   move_out();  // the answer to a goodbye
+  // Nobody answers a foreign end of the stream: when the system has it, and all that was accepted before, that is all.
+  if (is_foreign_) return said || said.error().code == Errc::would_block ? said : end_both(said.error());
   {
     const std::lock_guard lock(end_mutex_);
     if (goodbye_answered_) return {};

@@ -99,13 +99,6 @@ Result<Peer> look_first(const links::Descriptor& socket, const os::TcpEnds& ends
   return may_be_unknown ? Result<Peer>{Peer{}} : Error{Errc::peer_died, Step::identify_peer, 0, 0, 0};
 }
 
-// … and once it has spoken: it was accepted then, so if nobody has its socket any more it is gone.
-Result<Peer> look_again(const os::TcpEnds& ends, Allow allow) {
-  auto peer = look_at_peer(ends, allow);
-  if (!peer && peer.error().code == Errc::would_block) return Error{Errc::peer_died, Step::identify_peer, 0, 0, 0};
-  return peer;
-}
-
 // A connection at which nobody has spoken yet. What is wrong with it is the peer's business (`vouched`), but for a shortage of
 // this process.
 Result<links::Meeting> meet(links::Descriptor socket, Allow allow, seconds keepalive, bool may_be_unknown) {
@@ -118,7 +111,7 @@ Result<links::Meeting> meet(links::Descriptor socket, Allow allow, seconds keepa
     if (!peer && is_shortage(peer.error())) return peer.error();
     if (peer) meeting.peer = *peer;
     if (!peer) meeting.vouched = peer.error();
-    meeting.vouch_again = [ends = *ends, allow] { return look_again(ends, allow); };
+    meeting.vouch_again = [ends = *ends, allow] { return look_at_peer(ends, allow); };
   } else if (allow != Allow::anyone) {
     meeting.vouched = Error{Errc::access_denied, Step::identify_peer, 0, 0, 0};
   }
