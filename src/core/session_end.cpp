@@ -28,18 +28,13 @@ Error Session::end_outgoing(const Error& error) {
 
 // Both directions end, often one after the other and in the same way: that is one event.
 void Session::trace_end(const Error& error) {
-  if (!trace_) return;
+  if (!trace_ || (error.step == Step::close && error.code == Errc::closed)) return;  // cut() says that
   {
     const std::lock_guard lock(end_mutex_);
     if (traced_end_ == error.code) return;
     traced_end_ = error.code;
   }
-  const bool is_ours = error.step == Step::close && error.code == Errc::closed;
-  if (is_ours) {
-    trace_.note("closed", [] { return std::string("this end was closed"); });
-  } else {
-    trace_.note("ended", [&] { return describe(error); });
-  }
+  trace_.note("ended", [&] { return describe(error); });
 }
 
 // Returns the incoming direction's.
@@ -157,6 +152,7 @@ bool Session::discard_incoming() {
 void Session::cut() {
   const std::scoped_lock locks(out_mutex_, in_mutex_);
   if (records_->ring() != nullptr) (void)known_taken_locked();
+  trace_.note("closed", [] { return std::string("this end was closed"); });
   end_both({Errc::closed, Step::close, 0, 0, 0});
   tail_.drop();
   drop_ahead_locked();

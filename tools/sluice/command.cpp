@@ -46,6 +46,19 @@ CLI::Option* add_meeting(CLI::App& command, Common& common, const std::string& w
   return command.add_flag("--quiet", common.quiet, "Print nothing but errors, and what was asked for");
 }
 
+void add_clients(CLI::App& command, Clients& clients) {
+  command
+      .add_option_function<std::string>(
+          "--clients",
+          [&clients](const std::string& text) {
+            if (text != "one" && text != "serial" && text != "all")
+              throw CLI::ValidationError("--clients", text + " is none of one, serial and all");
+            clients = text == "one" ? Clients::one : text == "serial" ? Clients::serial : Clients::all;
+          },
+          "one (if not given): exit after the first; serial: one after the other; all: many at once")
+      ->type_name("one|serial|all");
+}
+
 void add_common(CLI::App& command, Common& common, const std::string& waits_for) {
   CLI::Option* const quiet = add_meeting(command, common, waits_for);
   command.add_flag("--json", common.json, "Print the result as JSON on standard output");

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -22,6 +23,11 @@ void add_send(CLI::App& app, Run& run);
 void add_receive(CLI::App& app, Run& run);
 void add_listen(CLI::App& app, Run& run);
 void add_connect(CLI::App& app, Run& run);
+
+// How many peers a subcommand that listens serves.
+enum class Clients : std::uint8_t { one, serial, all };
+// Adds --clients.
+void add_clients(CLI::App& command, Clients& clients);
 
 // The options that subcommands with a channel share.
 struct Common {

@@ -14,13 +14,12 @@
 
 #include <sluice/sluice.hpp>
 
+#include "command.hpp"
 #include "report.hpp"
 #include "streams.hpp"
 #include "wording.hpp"
 
 namespace tool {
-
-enum class Clients : std::uint8_t { one, serial, all };
 
 struct ConversationOptions {
   std::string endpoint;

@@ -46,19 +46,6 @@ Exit run_listen(const ListenOptions& options) {
 
 }  // namespace
 
-void add_clients(CLI::App& command, Clients& clients) {
-  command
-      .add_option_function<std::string>(
-          "--clients",
-          [&clients](const std::string& text) {
-            if (text != "one" && text != "serial" && text != "all")
-              throw CLI::ValidationError("--clients", text + " is none of one, serial and all");
-            clients = text == "one" ? Clients::one : text == "serial" ? Clients::serial : Clients::all;
-          },
-          "one (if not given): exit after the first; serial: one after the other; all: many at once")
-      ->type_name("one|serial|all");
-}
-
 void add_listen(CLI::App& app, Run& run) {
   CLI::App* const command = app.add_subcommand("listen", "Print the messages of those who connect, and send them the input");
   command->footer(std::string(kExamples));
