@@ -245,7 +245,7 @@ TEST_P(MeetsStrangers, WhoReset) {
 
 TEST_P(MeetsStrangers, WhoAreSlowToRead) {
   auto [stranger, channel] = meet("u32be");
-  const std::string large(3 << 20, 'x');
+  const std::string large(16 << 20, 'x');
   // Accepted with its first byte: the rest is the tail, and goes with the calls that follow.
   EXPECT_TRUE(channel.send(as_bytes(large), 20ms));
   EXPECT_EQ(code(channel.send(as_bytes("next"), 20ms)), Errc::timed_out);
@@ -260,7 +260,7 @@ TEST_P(MeetsStrangers, WhoAreSlowToRead) {
 
 TEST_P(MeetsStrangers, WhoseTailIsLostWithThem) {
   auto [stranger, channel] = meet("u32be");
-  EXPECT_TRUE(channel.send(as_bytes(std::string(8 << 20, 'x')), 20ms));
+  EXPECT_TRUE(channel.send(as_bytes(std::string(16 << 20, 'x')), 20ms));
   stranger.reset();
   EXPECT_EQ(text_of(channel.receive(kPatience)), "<peer_died>");
   EXPECT_EQ(code(channel.close(kPatience)), Errc::peer_died);
