@@ -1,4 +1,5 @@
 // Foreign framings on the wire: golden bytes both ways, as docs/protocol.md draws them, and hostile ones.
+#include <functional>
 #include <limits>
 #include <optional>
 #include <string>
@@ -10,6 +11,7 @@
 #include "core/error_sentences.hpp"
 #include "core/foreign_records.hpp"
 #include "core/framing.hpp"
+#include "core/handshake.hpp"
 #include "unit/fake_links.hpp"
 #include "unit/hex.hpp"
 #include "unit/random.hpp"
@@ -261,6 +263,64 @@ TEST(Framing, HalfAMessageStaysBegunUntilItsTailHasGone) {
       EXPECT_TRUE(stream.wire->finished);
     }
   }
+}
+
+struct Met {
+  std::shared_ptr<StreamWire> wire = std::make_shared<StreamWire>();
+  links::Row row{"fake", "", "", "", links::Meet::accept, Reach::this_process, {}, ""};
+  std::optional<Handshake> handshake;
+
+  Met(Handshake::Role role, std::function<Result<Peer>()> vouch_again, const Result<void>& vouched = {}) {
+    wire->carries_handles = true;
+    links::Meeting meeting;
+    meeting.link = std::make_unique<FakeStream>(wire);
+    meeting.tether = std::make_unique<links::NoTether>();
+    meeting.vouched = vouched;
+    meeting.vouch_again = std::move(vouch_again);
+    Limits limits;
+    limits.max_message = 100'000;
+    limits.framing = Framing::u16le;
+    handshake.emplace(role, std::move(meeting), row, limits);
+  }
+};
+
+TEST(Framing, NothingIsSaidInTheHandshake) {
+  for (const auto role : {Handshake::Role::connecting, Handshake::Role::listening}) {
+    Met met{role, {}};
+    const auto established = met.handshake->step();
+    ASSERT_TRUE(established);
+    EXPECT_TRUE(met.wire->outgoing.empty());
+    EXPECT_EQ(established->framing, Framing::u16le);
+    EXPECT_EQ(established->traits.framing, "u16le");
+    EXPECT_FALSE(established->traits.handles);
+    EXPECT_EQ(established->max_incoming, 100'000U);
+    EXPECT_EQ(established->max_outgoing, 65'535U);
+    EXPECT_EQ(established->traits.max_message, 65'535U);
+  }
+}
+
+TEST(Framing, WhoIsNotVouchedForIsRefusedWithoutAWord) {
+  Met met{Handshake::Role::listening, {}, Error{Errc::access_denied, Step::identify_peer, 0, 1, 2}};
+  const auto refused = met.handshake->step();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::access_denied);
+  EXPECT_TRUE(met.wire->outgoing.empty());
+}
+
+TEST(Framing, WhoIsNotKnownYetIsAskedForUntilHeIs) {
+  Result<Peer> answer = Error{Errc::would_block, Step::identify_peer, 0, 0, 0};
+  Met met{Handshake::Role::connecting, [&] { return answer; }};
+  for (int round = 0; round < 3; ++round) {
+    const auto waits = met.handshake->step();
+    ASSERT_FALSE(waits);
+    EXPECT_EQ(waits.error().code, Errc::would_block);
+  }
+  Peer peer;
+  peer.user_id = 7;
+  answer = peer;
+  const auto established = met.handshake->step();
+  ASSERT_TRUE(established);
+  EXPECT_EQ(established->peer.user_id, 7);
 }
 
 TEST(Framing, RandomMessagesComeBackThroughAnyChunks) {
