@@ -58,22 +58,16 @@ void Conversation::receive() {
   }
 }
 
-// Sending has ended: well, if the peer has closed; what it said before is still to be heard.
+// Sending has ended: well, if the peer has closed; what it said before is still to be heard, and how that ends counts as well.
 void Conversation::end_by(const sluice::Error& error) {
   pending_.reset();
   input_ended_ = finished_ = true;
   if (error.code == Errc::closed) return;
-  if (error.code != Errc::peer_died) {
+  if (error.code == Errc::peer_died) {
+    lost_ = error;
+  } else {
     failure_ = error;
-    return;
   }
-  while (listens_ && !failure_) {
-    receive();
-    const auto ended = channel_.ended();
-    if (!ended && received_.size() >= kPrintedAtOnce) continue;  // it is dead: there is an end to what it said
-    if (!ended) break;
-  }
-  if (!failure_) failure_ = error;
 }
 
 // A peer that has closed both ways after it had ended its own is heard of only by asking.

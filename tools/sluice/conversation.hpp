@@ -58,7 +58,7 @@ class Conversation {
   // Both directions have ended, or it has failed.
   [[nodiscard]] bool is_over() const noexcept { return failure_ || (finished_ && !listens_); }
   // How it has ended; nothing: well.
-  [[nodiscard]] const std::optional<sluice::Error>& failure() const noexcept { return failure_; }
+  [[nodiscard]] std::optional<sluice::Error> failure() const noexcept { return failure_ ? failure_ : lost_; }
   [[nodiscard]] std::uint64_t most() const noexcept { return channel_.traits().max_message; }
 
   // Of an own program; null: the standard streams are meant.
@@ -78,6 +78,7 @@ class Conversation {
   bool input_ended_{false};
   bool finished_{false};  // the peer has been told, or needs no telling
   bool listens_{true};
+  std::optional<sluice::Error> lost_;  // what was sent: the peer has died
   std::optional<sluice::Error> failure_;
 };
 
