@@ -85,8 +85,8 @@ class [[nodiscard]] SLUICE_API Channel final {
   // Sends one message of 0 … max_message bytes. Success means accepted: it is in the channel, and arrives if the peer lives
   // and receives. After any error nothing of it was put on the channel, unless the channel has ended with it. The bytes are
   // borrowed for the call.
-  // Errors: too_large (Error::first: its size, second: what the peer accepts); misuse, also after finish(); and those of every
-  // call.
+  // Errors: too_large (Error::first: its size, second: what the peer accepts); misuse, also after finish(), and where a foreign
+  // framing can't say the message: its delimiter stands in it (Error::first: where); and those of every call.
   Result<void> send(std::span<const std::byte> bytes, Deadline deadline = Deadline::never());
   // The same for a message whose bytes lie in several places.
   Result<void> send(std::initializer_list<std::span<const std::byte>> parts, Deadline deadline = Deadline::never());
@@ -121,7 +121,7 @@ class [[nodiscard]] SLUICE_API Channel final {
 
   // Returns when the peer has received everything that was sent. The peer answers from its own calls on the channel: a peer
   // that makes none lets this wait until the deadline. May follow finish(). Errors: those of every call; what was accepted
-  // stays so.
+  // stays so. not_supported: with a foreign framing nobody answers.
   Result<void> flush(Deadline deadline = Deadline::never());
 
   // Ends the sending direction: the peer gets closed after the last message, and may go on sending. A second one succeeds.
@@ -130,9 +130,10 @@ class [[nodiscard]] SLUICE_API Channel final {
 
   // Finishes what was accepted, says goodbye, and waits until the peer has it or the deadline has passed; what still arrives
   // is discarded. From any thread: calls that wait return closed (interrupt() doesn't end this one). Whatever it returns, the
-  // channel is closed; after an error, whether the peer has received everything is not known: timed_out, would_block,
-  // peer_died, protocol_error, limit_reached, out_of_memory. misuse: moved from, or a forked child. A second close returns at
-  // once and succeeds, even while the first still runs: only the first knows how it ends.
+  // channel is closed (with a foreign framing it waits until the system has everything, for nobody says more); after an error,
+  // whether the peer has received everything is not known: timed_out, would_block, peer_died, protocol_error, limit_reached,
+  // out_of_memory. misuse: moved from, or a forked child. A second close returns at once and succeeds, even while the first
+  // still runs: only the first knows how it ends.
   Result<void> close(Deadline deadline = Deadline::never());
 
   // Makes the call that waits now, or the next one that would wait, return interrupted: once for the sending and once for

@@ -13,7 +13,8 @@ struct Waitable {
   friend constexpr bool operator==(const Waitable&, const Waitable&) = default;
 };
 
-// What is waited for at a channel. That it has ended is always waited for.
+// What is waited for at a channel. That it has ended is always waited for. (With a foreign framing the end of what the peer
+// sends may be all that it ever tells: `nothing` is over with it, `room` is not.)
 enum class Want : std::uint8_t {
   nothing = 0,
   message = 1,  // a message to receive

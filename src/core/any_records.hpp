@@ -1,4 +1,4 @@
-// The one switch over the three shapes: everything above it is written once.
+// The one switch over the three shapes, and over streams whose framing is foreign: everything above it is written once.
 #pragma once
 
 #include <array>
@@ -11,6 +11,8 @@
 
 #include <sluice/result.hpp>
 
+#include "core/foreign_records.hpp"
+#include "core/framing.hpp"
 #include "core/packet_records.hpp"
 #include "core/records.hpp"
 #include "core/ring_records.hpp"
@@ -35,13 +37,19 @@ struct WaitingPoint {
   links::Interest interest;
 };
 
+// How messages are carried, and what of them this end takes.
+struct Carriage {
+  std::size_t max_message{0};  // the largest that comes in
+  std::size_t max_handles{0};  // the most with one message that comes in; 0: this end opens none
+  bool copies{false};          // messages are never views of shared memory
+  Framing framing{Framing::sluice};
+};
+
 class AnyRecords {
  public:
-  // The limits of what comes in: bytes of a message, handles of one (0: this end opens none). `copies`: messages are never
-  // views of shared memory. `handles`: what carries those of messages in a region; null: they have none.
-  AnyRecords(links::AnyLink link, std::size_t max_message, std::size_t max_handles, bool copies,
-             std::unique_ptr<links::StreamLink> handles = nullptr)
-      : records_(make(std::move(link), max_message, max_handles, copies, std::move(handles))) {}
+  // `handles`: what carries those of messages in a region; null: they have none. With a foreign framing the link is a stream.
+  AnyRecords(links::AnyLink link, const Carriage& carriage, std::unique_ptr<links::StreamLink> handles = nullptr)
+      : records_(make(std::move(link), carriage, std::move(handles))) {}
 
   Result<bool> put(OutgoingMessage& message, std::uint32_t taken) {
     return std::visit([&](auto& records) { return records.put(message, taken); }, records_);
@@ -92,17 +100,19 @@ class AnyRecords {
   }
 
  private:
-  using Records = std::variant<StreamRecords, PacketRecords, RingRecords>;
+  using Records = std::variant<StreamRecords, PacketRecords, RingRecords, ForeignRecords>;
 
-  static Records make(links::AnyLink link, std::size_t max_message, std::size_t max_handles, bool copies,
-                      std::unique_ptr<links::StreamLink> handles) {
+  static Records make(links::AnyLink link, const Carriage& carriage, std::unique_ptr<links::StreamLink> handles) {
+    const auto max_message = carriage.max_message;
+    const auto max_handles = carriage.max_handles;
+    if (is_foreign(carriage.framing)) return ForeignRecords{std::get<0>(std::move(link)), carriage.framing, max_message};
     switch (link.index()) {
       case 0:
         return StreamRecords{std::get<0>(std::move(link)), max_message, max_handles};
       case 1:
         return PacketRecords{std::get<1>(std::move(link)), max_message};
       default:
-        return RingRecords{std::get<2>(std::move(link)), max_message, copies,
+        return RingRecords{std::get<2>(std::move(link)), max_message, carriage.copies,
                            handles ? std::make_unique<RingHandles>(std::move(handles), max_handles) : nullptr};
     }
   }

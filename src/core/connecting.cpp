@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <span>
+#include <string>
 #include <utility>
 
 #include "core/beginning.hpp"
@@ -26,9 +27,26 @@ Error counted_in_text(Error error, const links::Place& place, std::string_view t
   return error;
 }
 
+void trace_failure(const Trace& trace, const Error& error) {
+  trace.note("failed", [&] { return describe(error); });
+}
+
+// Whether a channel of this mechanism can be a stream of its own, as strangers have it. Where both ends are in one process, an
+// option chooses the shape.
+[[nodiscard]] bool takes_foreign_framings(const links::Row& row) noexcept {
+  return row.meet != links::Meet::lobby && (row.promised.shape == Shape::stream || row.promised.one_process);
+}
+
 }  // namespace
 
 Result<Established> Connecting::step() {
+  if (!std::exchange(has_begun_, true)) limits_.trace.note("connecting", [this] { return std::string(row_.name); });
+  auto established = try_step();
+  if (!established && established.error().code != Errc::would_block) trace_failure(limits_.trace, established.error());
+  return established;
+}
+
+Result<Established> Connecting::try_step() {
   retry_after_.reset();
   if (!handshake_) {
     auto meeting = dialer_->connect();
@@ -49,6 +67,9 @@ Result<Established> Connecting::step() {
     retry_after_ = kListenerSlice;
     return would_block();
   }
+  // Without a hello nothing wakes us when the other side has accepted: the system is asked again who it is.
+  if (!established && established.error().code == Errc::would_block && is_foreign(limits_.framing))
+    retry_after_ = kBacklogSlice;
   return established;
 }
 
@@ -80,6 +101,8 @@ Result<Resolved> resolve(std::string_view text, const Options& options) {
   if (mechanism == nullptr) return Error{Errc::not_supported, Step::find_mechanism, 0, 0, 0};
   auto limits = take_options(*endpoint, options, row->options);
   if (!limits) return limits.error();
+  if (is_foreign(limits->framing) && !takes_foreign_framings(*row)) return no_stream();
+  limits->trace = Trace::of(options, text);
   links::Place place{std::move(endpoint->where), std::move(endpoint->options), limits->allow};
   return Resolved{*row, *mechanism, std::move(place), *limits};
 }
@@ -125,8 +148,7 @@ Result<Established> wait_until_connected(Connecting& connecting, Step step, Dead
 Result<std::unique_ptr<Session>> connected_later(std::unique_ptr<Connecting> connecting, const Resolved& resolved) {
   auto beginning = Beginning::create(std::move(connecting));
   if (!beginning) return beginning.error();
-  return std::make_unique<Session>(*std::move(beginning), promised_traits(resolved.row, resolved.limits),
-                                   resolved.limits.conduct);
+  return std::make_unique<Session>(*std::move(beginning), promised_traits(resolved.row, resolved.limits), resolved.limits);
 }
 
 Result<std::unique_ptr<Session>> connect_later(std::string_view endpoint, const Options& options) {
@@ -141,10 +163,17 @@ Result<std::unique_ptr<Session>> connect(std::string_view endpoint, Deadline dea
   const auto resolved = resolve(endpoint, options);
   if (!resolved) return resolved.error();
   auto dialer = resolved->dial(endpoint);
-  if (!dialer) return dialer.error();
+  if (!dialer) {
+    trace_failure(resolved->limits.trace, dialer.error());
+    return dialer.error();
+  }
   Connecting connecting{*std::move(dialer), resolved->row, resolved->limits};
   auto established = wait_until_connected(connecting, Step::connect, deadline);
-  if (!established) return established.error();
+  if (!established) {
+    const Error& error = established.error();
+    if (error.code == Errc::timed_out || error.code == Errc::would_block) trace_failure(resolved->limits.trace, error);
+    return error;
+  }
   return std::make_unique<Session>(*std::move(established));
 }
 

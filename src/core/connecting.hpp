@@ -32,12 +32,14 @@ class Connecting {
   [[nodiscard]] std::optional<std::chrono::milliseconds> retry_after() const noexcept { return retry_after_; }
 
  private:
+  Result<Established> try_step();
   [[nodiscard]] bool is_worth_retrying(const Error& error) const noexcept;
 
   std::unique_ptr<links::Dialer> dialer_;  // null: there is nothing to dial
   std::optional<Handshake> handshake_;
   const links::Row& row_;
   Limits limits_;
+  bool has_begun_{false};
   std::optional<std::chrono::milliseconds> retry_after_;
 };
 

@@ -19,6 +19,7 @@ constexpr std::string_view kMaxHandles = "max_handles";
 constexpr std::string_view kAllow = "allow";
 constexpr std::string_view kSenders = "senders";
 constexpr std::string_view kSpin = "spin";
+constexpr std::string_view kFraming = "framing";
 constexpr std::string_view kHexDigits = "0123456789ABCDEF";
 
 Error unreadable(std::size_t position) noexcept {
@@ -117,6 +118,11 @@ Result<std::chrono::microseconds> spin_option(std::string_view value) noexcept {
   return std::chrono::microseconds{static_cast<std::chrono::microseconds::rep>(*count)};
 }
 
+Result<Framing> framing_option(std::string_view value) noexcept {
+  if (const auto framing = framing_named(value)) return *framing;
+  return Errc::invalid_endpoint;
+}
+
 // Takes the text's value into `to` unless the call has set one.
 template <class T, class To>
 Result<void> take(Result<T> value, const std::optional<T>& of_call, std::size_t which, To& to) noexcept {
@@ -143,6 +149,8 @@ Result<bool> take_common(const std::pair<std::string, std::string>& option, std:
     taken = take(senders_option(value), options.senders, which, limits.conduct.senders);
   } else if (name == kSpin) {
     taken = take(spin_option(value), options.spin, which, limits.conduct.spin);
+  } else if (name == kFraming) {
+    taken = take(framing_option(value), std::optional<Framing>{}, which, limits.framing);
   } else {
     return false;
   }

@@ -13,6 +13,8 @@
 #include <sluice/result.hpp>
 
 #include "core/conduct.hpp"
+#include "core/framing.hpp"
+#include "core/trace.hpp"
 
 namespace sluice::inline v0::core {
 
@@ -36,6 +38,8 @@ struct Limits {
   Allow allow{Allow::same_user};
   bool wait_for_listener{false};
   Conduct conduct;
+  Framing framing{Framing::sluice};
+  Trace trace{};  // filled in by resolve()
 };
 
 // Options of the call and of the text together, checked; the common ones are taken out of `endpoint.options`, so that what is

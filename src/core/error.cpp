@@ -72,6 +72,8 @@ bool fits(const Sentence& sentence, const Error& error) noexcept {
       return error.first >= 0 && error.first != error.second;
     case When::features:
       return error.first == kFeaturesMissing;
+    case When::negative:
+      return error.first < 0;
     case When::in_text:
       return error.first >= 0;
     case When::system:

@@ -62,6 +62,7 @@ enum class When : std::uint8_t {
   numbers,   // one of them is not 0
   versions,  // `first` and `second` are different pairs of protocol versions
   features,  // `first` is -1: `second` are the features that are missing
+  negative,  // `first` is below 0
   in_text,   // `first` counts an option of the endpoint's text
   system,    // the system itself said so: it gave a code
 };
@@ -149,6 +150,11 @@ inline constexpr auto kSentences = std::to_array<Sentence>({
 
     {Errc::not_supported, Step::find_mechanism, When::always, "this library has no such mechanism on this system",
      "take one of those that `sluice mechanisms` shows as available"},
+    {Errc::not_supported, Step::check_options, When::negative,
+     "only a mechanism whose link is a stream of its own can carry a foreign framing, and this one's is none",
+     "leave framing out, or take unix or tcp"},
+    {Errc::not_supported, Step::flush, When::always, "with a foreign framing the peer doesn't confirm what it has taken",
+     "let the program at the other end answer, or leave framing out at both ends"},
     {Errc::not_supported, Step::check_options, When::always, "the mechanism can't do what the options ask for",
      "leave the option out, or take another mechanism (`sluice mechanisms` compares them)"},
     {Errc::not_supported, Step::identify_peer, When::always, "the system doesn't tell here who is at the other end",
@@ -267,8 +273,8 @@ inline constexpr auto kSentences = std::to_array<Sentence>({
      "`sluice mechanisms` lists those that exist"},
     {Errc::invalid_endpoint, Step::check_options, When::in_text,
      "the option {option} is not known here, or its value can't be read",
-     "correct it; sizes are digits with K, M or G, times are seconds, spin is microseconds, allow is same_user or anyone, and "
-     "senders is one or many"},
+     "correct it; sizes are digits with K, M or G, times are seconds, spin is microseconds, allow is same_user or anyone, "
+     "senders is one or many, and framing is sluice, raw, line, nul, u16be, u16le, u32be or u32le"},
     {Errc::invalid_endpoint, Step::parse_endpoint, When::always, "the text can't be read[ at position {first}]",
      "write mechanism:where?option=value, with %3F for ? and %25 for %"},
     {Errc::invalid_endpoint, Step::bind_name, When::numbers, "the name is too long: {first} bytes, and {second} are the limit",
@@ -284,6 +290,10 @@ inline constexpr auto kSentences = std::to_array<Sentence>({
     {Errc::misuse, Step::use_after_fork, When::always, "the channel or listener belongs to the process that made it",
      "connect or listen in the forked child itself"},
     {Errc::misuse, Step::attach, When::always, "a handle is not open", "see that each has a value, and is not closed"},
+    {Errc::misuse, Step::send, When::negative, "in this framing an empty message can't be said", "send at least one byte"},
+    {Errc::misuse, Step::send, When::numbers,
+     "the framing's delimiter stands in the message, at byte {first} of {second}, and nothing was sent",
+     "send what stands before and behind it as messages of their own, or take a framing with a length in front"},
     {Errc::misuse, Step::spawn, When::always, "there is no program to start, or no process any more",
      "give argv at least one word; see whether the Process was moved from"},
     {Errc::misuse, Step::inherit, When::always, "the name of an end has other characters than letters, digits and _",

@@ -107,11 +107,27 @@ Result<Established> Handshake::step() {
 }
 
 Result<void> Handshake::begin() {
+  if (is_foreign(limits_.framing)) return meet_stranger();
   if (!meeting_.vouched) return role_ == Role::listening ? refuse(meeting_.vouched.error()) : meeting_.vouched.error();
   if (role_ != Role::listening) {
     if (auto queued = queue_hello(); !queued) return queued;
   }
   state_ = State::hello;
+  return {};
+}
+
+// would_block: the system doesn't know yet who is there, for the other side has not accepted.
+Result<void> Handshake::meet_stranger() {
+  if (!meeting_.vouched) return meeting_.vouched;
+  if (meeting_.private_link || !std::holds_alternative<std::unique_ptr<links::StreamLink>>(meeting_.link)) return no_stream();
+  if (!meeting_.peer.user_id && meeting_.vouch_again) {
+    const auto peer = meeting_.vouch_again();
+    if (!peer) return peer.error();
+    meeting_.peer = *peer;
+  }
+  max_handles_ = 0;
+  peer_largest_ = std::min(largest_message(limits_.framing), limits_.max_message);
+  state_ = State::established;
   return {};
 }
 
@@ -156,6 +172,8 @@ Result<void> Handshake::take_part(const Hello& hello) {
 Result<void> Handshake::vouch_again() {
   if (!meeting_.vouch_again) return {};
   const auto peer = meeting_.vouch_again();
+  // It was accepted, or has: if nobody has its end, nobody is there any more.
+  if (!peer && peer.error().code == Errc::would_block) return Error{Errc::peer_died, Step::identify_peer, 0, 0, 0};
   if (!peer) return peer.error();
   meeting_.peer = *peer;
   meeting_.vouch_again = nullptr;
@@ -256,9 +274,14 @@ Established Handshake::establish() {
   result.conduct = limits_.conduct;
   result.max_outgoing_handles = std::min(peer_max_handles_, links::kMostHandles);
   result.traits = row_.promised;
-  result.traits.handles = carries_handles(meeting_);
+  result.framing = limits_.framing;
+  result.trace = limits_.trace;
+  result.traits.framing = row_of(limits_.framing).name;
+  result.traits.handles = carries_handles(meeting_) && !is_foreign(limits_.framing);
   result.traits.identity = row_.promised.identity && meeting_.peer.user_id.has_value();
   result.tether = std::move(meeting_.tether);
+  // A stranger may hand its end to another process and go, or end one direction and not the other: only the stream tells.
+  if (is_foreign(limits_.framing)) result.tether = std::make_unique<links::NoTether>();
   if (link_) {
     // The connection of the lobby stays open: its hang-up is part of the tether.
     auto& stream = std::get<std::unique_ptr<links::StreamLink>>(meeting_.link);

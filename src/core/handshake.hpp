@@ -12,6 +12,8 @@
 // Where the system's word on who is there doesn't hold for good (Meeting::vouch_again), each side asks once more when it has
 // the other's hello, before it makes anything of it.
 //
+// With a foreign framing nothing is said: who is there, and may be, is the peer.
+//
 // The answer to each step proves that the peer lived after we had opened its process object. At most 4 KiB are read from a peer
 // that has not finished its handshake, and not a byte beyond its frames: what follows belongs to the session.
 #pragma once
@@ -36,6 +38,9 @@
 
 namespace sluice::inline v0::core {
 
+// The error of a foreign framing over what is no stream.
+[[nodiscard]] inline Error no_stream() noexcept { return {Errc::not_supported, Step::check_options, 0, -1, 0}; }
+
 class Handshake {
  public:
   // adopting: the connection was made by others, and nobody knows who connects. Both say hello at once; whoever meets one that
@@ -58,6 +63,7 @@ class Handshake {
   enum class State : std::uint8_t { begin, hello, verdict, ready, established };
 
   Result<void> begin();
+  Result<void> meet_stranger();
   Result<void> take_hello();
   Result<void> take_part(const Hello& hello);
   Result<void> vouch_again();

@@ -22,8 +22,13 @@ Result<std::unique_ptr<ListenerCore>> ListenerCore::create(std::string_view endp
   if (!resolved) return resolved.error();
   auto waiter = links::Waiter::create();
   if (!waiter) return waiter.error();
+  const Trace& trace = resolved->limits.trace;
   auto acceptor = resolved->listen(endpoint);
-  if (!acceptor) return acceptor.error();
+  if (!acceptor) {
+    trace.note("failed", [&] { return describe(acceptor.error()); });
+    return acceptor.error();
+  }
+  trace.note("listening", [&] { return "at " + (*acceptor)->where(); });
   return std::unique_ptr<ListenerCore>(new ListenerCore(*resolved, *std::move(acceptor), *std::move(waiter)));
 }
 
@@ -173,15 +178,18 @@ void ListenerCore::step_ready(std::span<const links::Ready> ready) {
 bool ListenerCore::step(Client client) {
   auto established = client->handshake.step();
   bool goes_on = !established && established.error().code == Errc::would_block;
+  if (!established && !goes_on) limits_.trace.note("refused", [&] { return describe(established.error()); });
   if (established) ready_.push_back(*std::move(established));
   goes_on = goes_on && watch(*client).has_value();
   if (!goes_on) drop(client);
   return goes_on;
 }
 
-// Drops a client, unless it has said everything meanwhile: nobody has looked while no accept() ran.
+// Drops a client that has taken too long, unless it has said everything meanwhile: nobody has looked while no accept() ran.
 void ListenerCore::give_up(Client client) {
-  if (step(client)) drop(client);
+  if (!step(client)) return;
+  limits_.trace.note("refused", [] { return describe({Errc::timed_out, Step::hello, 0, 0, 0}); });
+  drop(client);
 }
 
 Result<void> ListenerCore::watch(HalfOpen& client) {
@@ -214,6 +222,7 @@ void ListenerCore::drop_late_clients() {
 void ListenerCore::close() {
   if (is_foreign_process() || closing_.exchange(true, std::memory_order_seq_cst)) return;
   waiter_.wake();
+  limits_.trace.note("closed", [] { return std::string("the listener was closed"); });
   const std::lock_guard lock(mutex_);
   if (acceptor_watched_) waiter_.remove(acceptor_->waitable());
   acceptor_.reset();

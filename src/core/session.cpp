@@ -20,7 +20,9 @@ Session::Session(Established established)
     : generation_(links::process_generation()),
       processors_(links::usable_processors()),
       conduct_(established.conduct),
-      turns_(Turns::needed_by(conduct_.senders)) {
+      turns_(Turns::needed_by(conduct_.senders)),
+      is_foreign_(is_foreign(established.framing)),
+      trace_(established.trace) {
   become(std::move(established));
 }
 
@@ -124,6 +126,7 @@ void Session::stop_waiting_for_room(Side side) {
 }
 
 Result<Woken> Session::sleep_once(Side side, Wants wants, Deadline deadline) {
+  if (is_foreign_ && incoming_end()) wants.incoming = false;  // a stream that has ended is readable for ever
   const auto points = records_->waiting_points(wants);
   auto woken = place(side).sleep(points, deadline);
   if (!woken) return woken;

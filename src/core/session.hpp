@@ -25,9 +25,12 @@
 
 #include "core/any_records.hpp"
 #include "core/conduct.hpp"
+#include "core/endpoint.hpp"
+#include "core/framing.hpp"
 #include "core/loan_memory.hpp"
 #include "core/membership.hpp"
 #include "core/records.hpp"
+#include "core/trace.hpp"
 #include "core/turns.hpp"
 #include "core/waiting.hpp"
 #include "links/meeting.hpp"
@@ -47,6 +50,8 @@ struct Established {
   std::size_t max_incoming_handles{0};  // the most handles with one message that this end accepts
   std::size_t max_outgoing_handles{0};  // … and the other
   Conduct conduct{};                    // of this end
+  Framing framing{Framing::sluice};     // a foreign one: the link is a stream, and the tether tells nothing
+  Trace trace{};
 };
 
 // How much flush() and advance() read ahead of the caller's receive(): beyond it the peer is left waiting.
@@ -60,7 +65,7 @@ class Session {
  public:
   explicit Session(Established established);
   // One that is there at once, and connected by the calls on it (session_beginning.cpp). `promised`: its traits until then.
-  Session(std::unique_ptr<Beginning> beginning, const Traits& promised, const Conduct& conduct);
+  Session(std::unique_ptr<Beginning> beginning, const Traits& promised, const Limits& limits);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -197,11 +202,13 @@ class Session {
   [[nodiscard]] bool discard_incoming();
   void wait_for_calls_to_leave();
   void cut();
+  void trace_end(const Error& error);
   Error end_incoming(const Error& error);
   Error end_outgoing(const Error& error);
   Error end_both(const Error& error);
   [[nodiscard]] static Error closed_here() noexcept { return {Errc::closed, Step::close, 0, 0, 0}; }
   [[nodiscard]] Error settle();
+  [[nodiscard]] Error death(Step step) const;
   [[nodiscard]] std::optional<Error> outgoing_end() const;
   [[nodiscard]] std::optional<Error> incoming_end() const;
 
@@ -209,7 +216,8 @@ class Session {
   const unsigned processors_;
   const Conduct conduct_;
   const std::unique_ptr<Turns> turns_;  // null: one thread sends
-
+  const bool is_foreign_;  // the peer speaks a foreign framing: it confirms nothing, and the end of its stream is its goodbye
+  const Trace trace_;
   const std::unique_ptr<Beginning> beginning_;  // null: it was connected from the start
   const Traits promised_;
 
@@ -254,6 +262,7 @@ class Session {
   std::optional<Error> outgoing_end_;
   bool peer_said_goodbye_{false};
   bool goodbye_answered_{false};
+  std::optional<Errc> traced_end_;  // of either direction
 
   // Found by one half, done by the other.
   //

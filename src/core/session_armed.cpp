@@ -93,7 +93,9 @@ Session::Found Session::look(bool is_writable) {
   {
     const std::lock_guard lock(in_mutex_);
     found.message = wants_message && !ahead_.empty();
-    found.ended = wants_message && ahead_.empty() && incoming_end();
+    // The end of a foreign peer's stream may be all that it ever tells of its end.
+    const bool wants_end = wants_message || (is_foreign_ && armed_for_ == Want::nothing);
+    found.ended = wants_end && ahead_.empty() && incoming_end();
   }
   const std::lock_guard lock(out_mutex_);
   // Both directions have ended, or the one that matters; told not before the messages in front of it.

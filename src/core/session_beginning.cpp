@@ -8,21 +8,26 @@
 #include "core/beginning.hpp"
 #include "core/session.hpp"
 #include "core/session_waiting.hpp"
+#include "core/trace.hpp"
 
 namespace sluice::inline v0::core {
 
-Session::Session(std::unique_ptr<Beginning> beginning, const Traits& promised, const Conduct& conduct)
+Session::Session(std::unique_ptr<Beginning> beginning, const Traits& promised, const Limits& limits)
     : generation_(links::process_generation()),
       processors_(links::usable_processors()),
-      conduct_(conduct),
-      turns_(Turns::needed_by(conduct.senders)),
+      conduct_(limits.conduct),
+      turns_(Turns::needed_by(conduct_.senders)),
+      is_foreign_(is_foreign(limits.framing)),
+      trace_(limits.trace),
       beginning_(std::move(beginning)),
       promised_(promised) {}
 
 void Session::become(Established established) {
   const std::scoped_lock locks(out_mutex_, in_mutex_);
-  records_.emplace(std::move(established.link), established.max_incoming, established.max_incoming_handles, conduct_.untrusted,
-                   std::move(established.handles));
+  records_.emplace(
+      std::move(established.link),
+      Carriage{established.max_incoming, established.max_incoming_handles, conduct_.untrusted, established.framing},
+      std::move(established.handles));
   peer_ = established.peer;
   traits_ = established.traits;
   max_incoming_ = established.max_incoming;
@@ -30,6 +35,8 @@ void Session::become(Established established) {
   max_outgoing_handles_ = established.max_outgoing_handles;
   tether_ = std::move(established.tether);
   is_connected_.store(true, std::memory_order_release);  // pairs with the acquire in is_connected()
+  trace_.note("connected", [this] { return words_of(traits_, peer_); });
+  if (!traits_.fallback.empty()) trace_.note("fell-back", [this] { return std::string(traits_.fallback); });
 }
 
 // One step without waiting: success once it is connected, would_block, or how connecting has failed.

@@ -13,12 +13,14 @@ namespace sluice::inline v0::core {
 
 // The first end of a direction stays; every later call repeats it. Returns the one that stays.
 Error Session::end_incoming(const Error& error) {
+  trace_end(error);
   const std::lock_guard lock(end_mutex_);
   if (!incoming_end_) incoming_end_ = error;
   return *incoming_end_;
 }
 
 Error Session::end_outgoing(const Error& error) {
+  trace_end(error);
   Error end = error;
   {
     const std::lock_guard lock(end_mutex_);
@@ -27,6 +29,17 @@ Error Session::end_outgoing(const Error& error) {
   }
   if (turns_) turns_->end();  // who waits for a turn behind a loan would not see it
   return end;
+}
+
+// Both directions end, often one after the other and in the same way: that is one event.
+void Session::trace_end(const Error& error) {
+  if (!trace_ || (error.step == Step::close && error.code == Errc::closed)) return;  // cut() says that
+  {
+    const std::lock_guard lock(end_mutex_);
+    if (traced_end_ == error.code) return;
+    traced_end_ = error.code;
+  }
+  trace_.note("ended", [&] { return describe(error); });
 }
 
 // Returns the incoming direction's.
@@ -53,7 +66,14 @@ Error Session::settle() {
   constexpr std::size_t kSettleMessages = std::size_t{1} << 16;
   constexpr std::size_t kSettleBytes = std::size_t{64} << 20;
   read_ahead(Side::sending, kSettleMessages, std::min(kSettleBytes, std::max(kAheadBytes, max_incoming_)));
-  return end_outgoing({Errc::peer_died, Step::send, 0, 0, 0});
+  return end_outgoing(death(Step::send));
+}
+
+// How a channel has ended whose link is dead. The end of a foreign peer's stream, which was its finish, was its goodbye, too.
+Error Session::death(Step step) const {
+  const auto end = incoming_end();
+  const bool was_goodbye = is_foreign_ && end && end->code == Errc::closed;
+  return {was_goodbye ? Errc::closed : Errc::peer_died, step, 0, 0, 0};
 }
 
 // ---- close ---------------------------------------------------------------------------------------------------------------
@@ -99,6 +119,8 @@ Result<void> Session::try_close() {
   const auto said = put_goodbye();
   const bool has_heard_all = discard_incoming();
   move_out();  // the answer to a goodbye
+  // Nobody answers a foreign end of the stream: when the system has it, and all that was accepted before, that is all.
+  if (is_foreign_) return said || said.error().code == Errc::would_block ? said : end_both(said.error());
   {
     const std::lock_guard lock(end_mutex_);
     if (goodbye_answered_) return {};
@@ -142,6 +164,7 @@ bool Session::discard_incoming() {
 void Session::cut() {
   const std::scoped_lock locks(out_mutex_, in_mutex_);
   if (records_ && records_->ring() != nullptr) (void)known_taken_locked();
+  trace_.note("closed", [] { return std::string("this end was closed"); });
   end_both({Errc::closed, Step::close, 0, 0, 0});
   tail_.drop();
   drop_ahead_locked();

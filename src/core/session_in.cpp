@@ -96,13 +96,13 @@ Result<Message> Session::take_message_locked() {
     if (!incoming) {
       if (incoming.error().code != Errc::would_block) return end_both(incoming.error());
       // What a peer wrote before its death is visible once its death is: so one more look after that, and not before.
-      if (is_last_look) return end_both({Errc::peer_died, Step::receive, 0, 0, 0});
+      if (is_last_look) return end_both(death(Step::receive));
       if (!is_peer_gone()) return incoming_end().value_or(incoming.error());
       is_last_look = true;
       continue;
     }
     if (incoming->what == Incoming::What::more) break;
-    if (incoming->what == Incoming::What::end) return end_both({Errc::peer_died, Step::receive, 0, 0, 0});
+    if (incoming->what == Incoming::What::end) return end_both(death(Step::receive));
     if (records_->ring() == nullptr) {
       if (auto noted = note_peer_took(incoming->back); !noted) return end_both(noted.error());
     }

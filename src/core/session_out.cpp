@@ -139,7 +139,13 @@ void Session::move_out() {
   const auto moved = move_locked();
   if (moved || moved.error().code == Errc::would_block) return;
   // Nobody reads any more. What the peer said before is still to be heard, and was it a goodbye: receive() and settle() see.
-  if (moved.error().code == Errc::peer_died) {
+  if (moved.error().code == Errc::peer_died && is_foreign_) {
+    // It may send on all the same; but an accepted message is lost.
+    tail_.drop();
+    out_work_.store(false, std::memory_order_seq_cst);
+    end_outgoing(moved.error());
+    wake_all();
+  } else if (moved.error().code == Errc::peer_died) {
     severed_.store(true, std::memory_order_release);  // pairs with the acquire in is_peer_gone()
   } else if (moved.error().code == Errc::protocol_error) {
     end_both(moved.error());
@@ -163,6 +169,7 @@ Result<void> Session::keep_tail(const OutgoingMessage& message) {
 Result<void> Session::flush(Deadline deadline) {
   const Call call(*this, Side::sending, Step::flush, deadline);
   if (call.refusal()) return *call.refusal();
+  if (is_foreign_) return Error{Errc::not_supported, Step::flush, 0, 0, 0};
   const std::uint64_t target = messages_sent_.load(std::memory_order_relaxed);
   if (target == 0) {
     const auto end = outgoing_end();

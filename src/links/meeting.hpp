@@ -82,8 +82,9 @@ struct Meeting {
   Result<void> vouched;
   // Asks the system once more who is there, where its first word doesn't hold for good or is not there yet (a TCP connection
   // has an owner at its other end only once it is accepted, and another one may come to have that end's address): the peer
-  // as it is now. access_denied: as for `vouched`; peer_died: nobody is there any more. To be called when the peer has said
-  // something. Null: `peer` and `vouched` hold for good.
+  // as it is now. access_denied: as for `vouched`; peer_died: nobody is there any more; would_block: nobody has
+  // accepted, or nobody is there any more. To be called when the peer has said something, which tells these two apart. Null:
+  // `peer` and `vouched` hold for good.
   std::function<Result<Peer>()> vouch_again;
   bool one_process{false};  // both ends are in this process
 };

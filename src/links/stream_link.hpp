@@ -39,6 +39,13 @@ class StreamLink {
   virtual Result<std::size_t> read(std::span<const std::span<std::byte>> rooms, std::vector<Descriptor>* handles) = 0;
   Result<std::size_t> read(std::span<const std::span<std::byte>> rooms) { return read(rooms, nullptr); }
 
+  // Ends the writing direction, once, after all that was written: the peer's read() gives 0 behind it. Reading goes on. Only
+  // foreign framings need it: Sluice's own says so in a record. not_supported: this link can't.
+  virtual Result<void> finish_writing() { return Error{Errc::not_supported, Step::finish, 0, 0, 0}; }
+  // Whether the end of the stream was a reset: the peer dropped the connection, or the system has given it up. Asked after
+  // read() has given 0.
+  [[nodiscard]] virtual bool was_reset() const { return false; }
+
   // What to wait for: incoming() for reading, outgoing() for writing. Often the same.
   [[nodiscard]] virtual Waitable incoming() const = 0;
   [[nodiscard]] virtual Waitable outgoing() const = 0;

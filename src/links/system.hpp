@@ -23,4 +23,13 @@ Result<void> random_bytes(std::span<std::byte> room);
 // The system this library was built for, as the table of mechanisms names it: "linux", "macos", "windows".
 [[nodiscard]] std::string_view this_system() noexcept;
 
+// This process's number: for people and logs, never an identity.
+[[nodiscard]] std::int64_t process_id() noexcept;
+
+// Whether the environment asks for a trace of every channel (SLUICE_TRACE=stderr, or a file's path, which is appended to). Read
+// once, by whoever asks first.
+[[nodiscard]] bool is_traced();
+// Appends a line, its end included, to that trace. What can't be written is lost.
+void write_trace(std::string_view line);
+
 }  // namespace sluice::inline v0::links

@@ -160,11 +160,16 @@ class InprocStream final : public links::StreamLink {
       return;
     }
     in_->end_reading();
+    (void)InprocStream::finish_writing();
+  }
+
+  Result<void> finish_writing() override {
     if (outbox_) {
       outbox_->close();  // its courier ends the writing when all is delivered
     } else {
       out_->end_writing();
     }
+    return {};
   }
 
   // Once, before the link is used.

@@ -100,11 +100,14 @@ Result<Peer> look_first(const links::Descriptor& socket, const os::TcpEnds& ends
   return may_be_unknown ? Result<Peer>{Peer{}} : Error{Errc::peer_died, Step::identify_peer, 0, 0, 0};
 }
 
-// … and once it has spoken: it was accepted then, so if nobody has its socket any more it is gone.
+// … and later. would_block: as long as this end knows of no end, who isn't found may just not have been accepted (the backlog
+// of the listener is full).
 Result<Peer> look_again(const os::TcpEnds& ends, Allow allow) {
   auto peer = look_at_peer(ends, allow);
-  if (!peer && peer.error().code == Errc::would_block) return Error{Errc::peer_died, Step::identify_peer, 0, 0, 0};
-  return peer;
+  if (peer || peer.error().code != Errc::peer_died) return peer;
+  const auto ours = os::owner_of(ends.ours, ends.theirs);
+  const bool goes_on = ours && *ours && (*ours)->is_connected;
+  return goes_on ? Error{Errc::would_block, Step::identify_peer, 0, 0, 0} : peer;
 }
 
 // A connection at which nobody has spoken yet. What is wrong with it is the peer's business (`vouched`), but for a shortage of

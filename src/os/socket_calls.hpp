@@ -5,6 +5,7 @@
 #include <sys/uio.h>
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <span>
 
@@ -31,12 +32,28 @@ template <class Span>
   return count;
 }
 
+// Whether a connection ended by a reset. The system tells that once (SO_ERROR, socket(7)), to the call that reads or to the one
+// that writes, which may be on two threads: either notes it here.
+class ResetMark {
+ public:
+  // relaxed, both: a mark and nothing more. Whoever asks has read the end of the stream, and the system ordered that behind the
+  // call that was told of the reset; one that is told at the very same moment may be missed.
+  void set() noexcept { was_reset_.store(true, std::memory_order_relaxed); }
+  [[nodiscard]] bool is_set() const noexcept { return was_reset_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<bool> was_reset_{false};
+};
+
 // As StreamLink::write: the bytes that the system took. Raises no SIGPIPE.
-[[nodiscard]] Result<std::size_t> send_now(const links::Descriptor& socket, const msghdr& message) noexcept;
+[[nodiscard]] Result<std::size_t> send_now(const links::Descriptor& socket, const msghdr& message, ResetMark& reset) noexcept;
 
 // As StreamLink::read: the bytes that came, 0 at the end of the stream, also where that is a reset, or a connection that the
 // system has given up: what had arrived before was read first. Then there is no control message either.
-[[nodiscard]] Result<std::size_t> receive_now(const links::Descriptor& socket, msghdr& message) noexcept;
+[[nodiscard]] Result<std::size_t> receive_now(const links::Descriptor& socket, msghdr& message, ResetMark& reset) noexcept;
+
+// As StreamLink::finish_writing.
+[[nodiscard]] Result<void> finish_writing_now(const links::Descriptor& socket) noexcept;
 
 // The next connection of a listening socket, close-on-exec. would_block: none is waiting. A client that has gone again is
 // passed over. limit_reached: no descriptors or memory left.

@@ -13,7 +13,8 @@
 namespace sluice::inline v0::os {
 
 struct SocketOwner {
-  bool is_connected{false};  // established: neither side has ended it
+  bool is_connected{false};    // established: neither side has ended it
+  bool is_half_closed{false};  // its own side has ended its writing
   bool has_file{false};  // a process has it open: not one that waits to be accepted, nor one that its process has left behind
   std::int64_t user_id{0};  // whoever made the socket; means nothing without a file
 
@@ -32,7 +33,8 @@ struct SocketOwner {
                                                             const TcpAddress& to);
 
 // The user at the other end of a connection on this machine: of the socket at `at`, connected to `to`. would_block: nobody has
-// accepted it yet; peer_died: there is none that is connected (any more); the others as owner_of().
+// accepted it yet; peer_died: there is none that is connected, or
+// half-closed and still open, (any more); the others as owner_of().
 [[nodiscard]] Result<std::int64_t> connected_user(const TcpAddress& at, const TcpAddress& to);
 
 }  // namespace sluice::inline v0::os

@@ -8,6 +8,7 @@
 
 #include "links/descriptor.hpp"
 #include "links/stream_link.hpp"
+#include "os/socket_calls.hpp"
 
 namespace sluice::inline v0::os {
 
@@ -21,11 +22,15 @@ class SocketStream final : public links::StreamLink {
                             std::span<const links::Descriptor::Native> handles) override;
   Result<std::size_t> read(std::span<const std::span<std::byte>> rooms, std::vector<links::Descriptor>* handles) override;
 
+  Result<void> finish_writing() override;
+  [[nodiscard]] bool was_reset() const override { return reset_.is_set(); }
+
   [[nodiscard]] links::Waitable incoming() const override { return {socket_.native()}; }
   [[nodiscard]] links::Waitable outgoing() const override { return {socket_.native()}; }
 
  private:
   links::Descriptor socket_;
+  ResetMark reset_;
 };
 
 }  // namespace sluice::inline v0::os

@@ -8,6 +8,7 @@
 
 #include "links/descriptor.hpp"
 #include "links/stream_link.hpp"
+#include "os/socket_calls.hpp"
 
 namespace sluice::inline v0::os {
 
@@ -29,6 +30,9 @@ class UnixStream final : public links::StreamLink {
   // messages").
   Result<std::size_t> read(std::span<const std::span<std::byte>> rooms, std::vector<links::Descriptor>* handles) override;
 
+  Result<void> finish_writing() override;
+  [[nodiscard]] bool was_reset() const override { return reset_.is_set(); }
+
   [[nodiscard]] links::Waitable incoming() const override { return {socket_.native()}; }
   [[nodiscard]] links::Waitable outgoing() const override { return {socket_.native()}; }
   [[nodiscard]] bool carries_handles() const override { return true; }
@@ -36,6 +40,7 @@ class UnixStream final : public links::StreamLink {
 
  private:
   links::Descriptor socket_;
+  ResetMark reset_;
   std::size_t most_handles_{kHandlesInHandshake};  // of one read
 };
 

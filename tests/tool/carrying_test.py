@@ -55,6 +55,32 @@ class Carrying(ToolTest):
             self.assertEqual((self.into / "real").read_bytes(), content)
             self.assertEqual(sent[1], got[1])
 
+    def test_serial_senders_are_served_one_after_the_other(self):
+        receiving = self.receive("--into", self.into, "--clients=serial")
+        for number in range(3):
+            self.assert_status(self.run_sluice("send", self.endpoint, self.file(f"file-{number}", b"%d" % number)), DONE)
+        # One that fails ends nothing.
+        self.assert_status(self.run_sluice("send", self.endpoint, self.file("file-0", b"again")), harness.FAILED)
+        self.assert_status(self.run_sluice("send", self.endpoint, self.file("last", b"last")), DONE)
+        self.assertIsNone(receiving.process.poll())
+        self.assertEqual(self.received(), ["file-0", "file-1", "file-2", "last"])
+
+    def test_many_senders_are_served_at_once(self):
+        receiving = self.receive("--into", self.into, "--clients=all")
+        contents = {f"file-{number}": os.urandom(1_000_000 + number) for number in range(5)}
+        # The first one sends nothing yet, and keeps nobody waiting.
+        slow = self.sluice("send", self.endpoint, "--as", "slow", "-", stdin=subprocess.PIPE)
+        slow.process.stdin.write(b"begun")
+        slow.process.stdin.flush()
+        senders = [self.sluice("send", self.endpoint, self.file(name, content)) for name, content in contents.items()]
+        for sender in senders:
+            self.assert_status(sender.end(), DONE)
+        slow.process.stdin.close()
+        self.assert_status(slow.end(), DONE)
+        self.assertIsNone(receiving.process.poll())
+        contents["slow"] = b"begun"
+        self.assertEqual({path.name: path.read_bytes() for path in self.into.iterdir()}, contents)
+
     def test_digests_are_those_of_xxhsum(self):
         sent, _ = self.carry([self.file("empty", b"")])
         self.assertEqual(sent, f"{DIGEST_OF_NOTHING}  empty\n")

@@ -46,6 +46,8 @@ struct StreamWire {
   std::vector<WireHandles> outgoing_handles;                   // what was written with outgoing
   std::size_t chunk{std::numeric_limits<std::size_t>::max()};  // the most that one call reads or writes
   std::size_t room{std::numeric_limits<std::size_t>::max()};   // what may still be written
+  bool finished{false};                                        // the writing was ended
+  bool was_reset{false};                                       // the end is a reset
 };
 
 class FakeStream final : public links::StreamLink {
@@ -97,6 +99,11 @@ class FakeStream final : public links::StreamLink {
     return count;
   }
 
+  sluice::Result<void> finish_writing() override {
+    wire_->finished = true;
+    return {};
+  }
+  [[nodiscard]] bool was_reset() const override { return wire_->was_reset; }
   [[nodiscard]] links::Waitable incoming() const override { return {}; }
   [[nodiscard]] links::Waitable outgoing() const override { return {}; }
   [[nodiscard]] bool carries_handles() const override { return wire_->carries_handles; }

@@ -52,6 +52,7 @@ TEST(SocketOwnerAnswer, TellsTheUserOfAConnectedSocketWithAFile) {
   Answer closing{kAt, kTo};
   closing.message.idiag_state = TCP_FIN_WAIT2;
   EXPECT_FALSE(os::read_owner(closing.bytes(), kAt, kTo).value()->is_connected);
+  EXPECT_TRUE(os::read_owner(closing.bytes(), kAt, kTo).value()->is_half_closed);
 }
 
 TEST(SocketOwnerAnswer, AboutAnotherSocketIsNone) {
@@ -137,6 +138,8 @@ TEST(SocketOwner, IsKnownFromAcceptToClose) {
     auto accepted = accept_on(listening);
     EXPECT_EQ(os::connected_user(ends.theirs, ends.ours).value(), ::geteuid());
     EXPECT_TRUE(os::is_established(accepted));
+    ASSERT_EQ(::shutdown(native(client), SHUT_WR), 0);
+    EXPECT_EQ(os::connected_user(ends.ours, ends.theirs).value(), ::geteuid()) << "half-closed, and still somebody's";
     client.reset();
     EXPECT_EQ(code_of(os::connected_user(ends.ours, ends.theirs)), Errc::peer_died) << "nobody has it any more";
     char byte = 0;

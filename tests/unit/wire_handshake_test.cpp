@@ -313,6 +313,15 @@ TEST(HandshakeBytes, AStrangerIsRefusedBeforeAByteOfItIsRead) {
 }
 
 // Who is there is asked again, once, when the hello has come, on both sides; what the system then says of the peer counts.
+TEST(HandshakeBytes, WhoHasSaidHelloAndIsNobodysHasGone) {
+  Side side{Role::listening, nullptr, {}, [] { return Error{Errc::would_block, Step::identify_peer, 0, 0, 0}; }};
+  side.expect_waits();
+  side.peer_sends(kHello);
+  const auto step = side.handshake->step();
+  ASSERT_FALSE(step);
+  EXPECT_EQ(step.error().code, Errc::peer_died);
+}
+
 TEST(HandshakeBytes, WhoHasSaidHelloIsAskedOfTheSystemAgain) {
   for (const auto role : {Role::listening, Role::connecting}) {
     int asked = 0;

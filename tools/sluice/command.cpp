@@ -31,12 +31,9 @@ sluice::Deadline Common::deadline() const {
   return *timeout > 0 ? sluice::Deadline(std::chrono::duration<double>(*timeout)) : sluice::Deadline::now();
 }
 
-void add_common(CLI::App& command, Common& common, const std::string& waits_for) {
+CLI::Option* add_meeting(CLI::App& command, Common& common, const std::string& waits_for) {
   command.add_option("ENDPOINT", common.endpoint, "Where to meet: mechanism:where, as in unix:/tmp/x, mq:/x, shm:x")
       ->required();
-  command.add_flag("--json", common.json, "Print the result as JSON on standard output");
-  CLI::Option* const quiet = command.add_flag("--quiet", common.quiet, "Print nothing but errors, and what --json asks for");
-  command.add_flag("--progress", common.progress, "Show progress even if standard error is no terminal")->excludes(quiet);
   command
       .add_option_function<std::string>(
           "--timeout",
@@ -46,6 +43,26 @@ void add_common(CLI::App& command, Common& common, const std::string& waits_for)
           },
           waits_for)
       ->type_name("SECONDS");
+  return command.add_flag("--quiet", common.quiet, "Print nothing but errors, and what was asked for");
+}
+
+void add_clients(CLI::App& command, Clients& clients) {
+  command
+      .add_option_function<std::string>(
+          "--clients",
+          [&clients](const std::string& text) {
+            if (text != "one" && text != "serial" && text != "all")
+              throw CLI::ValidationError("--clients", text + " is none of one, serial and all");
+            clients = text == "one" ? Clients::one : text == "serial" ? Clients::serial : Clients::all;
+          },
+          "one (if not given): exit after the first; serial: one after the other; all: many at once")
+      ->type_name("one|serial|all");
+}
+
+void add_common(CLI::App& command, Common& common, const std::string& waits_for) {
+  CLI::Option* const quiet = add_meeting(command, common, waits_for);
+  command.add_flag("--json", common.json, "Print the result as JSON on standard output");
+  command.add_flag("--progress", common.progress, "Show progress even if standard error is no terminal")->excludes(quiet);
 }
 
 }  // namespace tool

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -20,6 +21,13 @@ using Run = std::function<Exit()>;
 void add_mechanisms(CLI::App& app, Run& run);
 void add_send(CLI::App& app, Run& run);
 void add_receive(CLI::App& app, Run& run);
+void add_listen(CLI::App& app, Run& run);
+void add_connect(CLI::App& app, Run& run);
+
+// How many peers a subcommand that listens serves.
+enum class Clients : std::uint8_t { one, serial, all };
+// Adds --clients.
+void add_clients(CLI::App& command, Clients& clients);
 
 // The options that subcommands with a channel share.
 struct Common {
@@ -37,6 +45,8 @@ struct Common {
   [[nodiscard]] sluice::Deadline deadline() const;
 };
 
+// Adds ENDPOINT, --quiet and --timeout; `waits_for` completes the help of the last.
+CLI::Option* add_meeting(CLI::App& command, Common& common, const std::string& waits_for);
 // Adds ENDPOINT, --json, --quiet, --progress and --timeout; `waits_for` completes the help of the last.
 void add_common(CLI::App& command, Common& common, const std::string& waits_for);
 

@@ -18,6 +18,8 @@ constexpr const char* kFooter =
     "\n"
     "Examples:\n"
     "  sluice mechanisms                                 what this machine has\n"
+    "  sluice listen unix:/tmp/chat                      in one terminal: what you type, a line a message ...\n"
+    "  sluice connect unix:/tmp/chat                     ... is printed in the other, and the other way round\n"
     "  sluice receive unix:/tmp/meet --into downloads    in one terminal\n"
     "  sluice send unix:/tmp/meet film.mkv               in another, in any order\n"
     "\n"
@@ -42,6 +44,8 @@ Exit run_command_line(int argc, char** argv) {
 
   tool::Run run;
   tool::add_mechanisms(app, run);
+  tool::add_listen(app, run);
+  tool::add_connect(app, run);
   tool::add_send(app, run);
   tool::add_receive(app, run);
   try {

@@ -2,10 +2,13 @@
 // hostile until proved otherwise: names are judged, sizes only shown, digests compared before a file appears.
 #include <fmt/format.h>
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <sluice/channel.hpp>
+#include <thread>
 #include <utility>
+#include <vector>
 
 #include "command.hpp"
 #include "digest.hpp"
@@ -22,7 +25,8 @@ namespace {
 
 constexpr std::string_view kExamples =
     "Prints \"listening on ENDPOINT\" on standard error once a sender can connect, serves one sender and exits when it has\n"
-    "closed. A file appears under its name only when it is whole and its digest agrees; then its line \"DIGEST  NAME\" is\n"
+    "closed (--clients=serial goes on with the next, all serves many). A file appears under its name only when it is whole and "
+    "its digest agrees; then its line \"DIGEST  NAME\" is\n"
     "printed (XXH3-128, as xxhsum -H2 prints it; with --stdout on standard error).\n"
     "\n"
     "Examples:\n"
@@ -38,6 +42,7 @@ struct ReceiveOptions {
   std::string into{"."};
   bool to_output{false};
   bool force{false};
+  Clients clients{Clients::one};
 };
 
 using Done = std::expected<void, Failure>;
@@ -59,7 +64,7 @@ class Receiving {
         store_(store),
         endpoint_(options.common.endpoint),
         outcomes_(outcomes),
-        progress_(options.common.show()) {}
+        progress_(options.clients == Clients::all ? Show::never : options.common.show()) {}
 
   // Takes files until the sender has closed; what became of each is in the outcomes.
   Done run();
@@ -229,31 +234,93 @@ std::unexpected<Failure> Receiving::broken(std::string_view how) {
       Failure{Exit::failed, fmt::format("the peer at {} breaks the rules of the file transfer: {}", endpoint_, how)});
 }
 
-Done listen_and_receive(const ReceiveOptions& options, Outcomes& outcomes) {
-  const std::string& endpoint = options.common.endpoint;
-  auto store = options.to_output ? std::expected<std::unique_ptr<Store>, Failure>(make_output_store())
-                                 : make_folder_store(options.into, options.force);
-  if (!store) return std::unexpected(store.error());
-  auto listener = sluice::listen(endpoint);
-  if (!listener) return std::unexpected(failure(listener.error(), endpoint));
-  if (!options.common.quiet) print(stderr, "listening on {}\n", transfer::printable(listener->endpoint()));
-  auto channel = listener->accept(options.common.deadline());
-  if (!channel) return std::unexpected(failure(channel.error(), endpoint));
-  outcomes.begin();
-  listener->close();  // one sender is served: a second one must not wait in vain, and the next `receive` may listen already
-  auto received = Receiving(*channel, **store, options, outcomes).run();
-  (void)channel->close(kFarewell);
-  if (!received) received.error().text += fmt::format(" ({})", outcomes.summary(std::nullopt));
-  return received;
+std::expected<std::unique_ptr<Store>, Failure> make_store(const ReceiveOptions& options) {
+  if (options.to_output) return make_output_store();
+  return make_folder_store(options.into, options.force);
 }
 
-Exit run_receive(const ReceiveOptions& options) {
+// Serves one sender; what became of its files is printed.
+Done serve(sluice::Channel channel, Store& store, const ReceiveOptions& options) {
   Lines lines = options.to_output ? Lines::standard_error : Lines::standard_output;
   if (options.common.quiet || options.common.json) lines = Lines::nowhere;
   Outcomes outcomes(options.common.endpoint, lines);
-  const auto received = listen_and_receive(options, outcomes);
+  auto received = Receiving(channel, store, options, outcomes).run();
+  (void)channel.close(kFarewell);
+  if (!received) received.error().text += fmt::format(" ({})", outcomes.summary(std::nullopt));
   if (options.common.json) outcomes.print_json(received ? std::nullopt : std::optional(received.error()));
-  return received ? outcomes.exit() : give_up(received.error());
+  if (received && outcomes.exit() != Exit::done) return std::unexpected(Failure{outcomes.exit(), {}});
+  return received;
+}
+
+// A sender that goes on beside others, on a thread of its own: each of its answers waits for nobody else.
+struct Served {
+  std::jthread thread;
+  std::shared_ptr<std::atomic<bool>> is_over;
+};
+
+void complain_of(const Failure& failure) {
+  if (!failure.text.empty()) complain(failure.text);
+}
+
+Done serve_all(sluice::Listener listener, const ReceiveOptions& options) {
+  constexpr auto kLook = std::chrono::milliseconds(200);  // for those that are over, while nobody comes
+  std::vector<Served> served;
+  auto idle_until = options.common.deadline();
+  while (true) {
+    std::erase_if(served, [](const Served& one) { return one.is_over->load(); });
+    const bool is_full = served.size() + 1 >= kMostStores;  // one store is the first one's, below
+    if (!served.empty()) idle_until = options.common.deadline();
+    if (is_full) {
+      std::this_thread::sleep_for(kLook);
+      continue;
+    }
+    auto channel = listener.accept(served.empty() ? idle_until : sluice::Deadline(kLook));
+    if (!channel && channel.error().code == sluice::Errc::timed_out && !served.empty()) continue;
+    if (!channel) return std::unexpected(failure(channel.error(), options.common.endpoint));
+    auto is_over = std::make_shared<std::atomic<bool>>(false);
+    auto work = [&options, is_over, mine = *std::move(channel)]() mutable {
+      auto store = make_store(options);
+      const auto done = store ? serve(std::move(mine), **store, options) : std::unexpected(store.error());
+      if (!done) complain_of(done.error());
+      (void)std::fflush(stdout);
+      is_over->store(true);
+    };
+    served.push_back({std::jthread(std::move(work)), is_over});
+  }
+}
+
+Done serve_one_by_one(sluice::Listener listener, Store& store, const ReceiveOptions& options) {
+  while (true) {
+    auto channel = listener.accept(options.common.deadline());
+    if (!channel) {
+      auto failed = failure(channel.error(), options.common.endpoint);
+      if (options.common.json) Outcomes(options.common.endpoint, Lines::nowhere).print_json(failed);
+      return std::unexpected(std::move(failed));
+    }
+    // One sender is served: a second one must not wait in vain, and the next `receive` may listen already.
+    if (options.clients == Clients::one) listener.close();
+    const auto done = serve(*std::move(channel), store, options);
+    if (options.clients == Clients::one) return done;
+    if (!done) complain_of(done.error());
+  }
+}
+
+Exit run_receive(const ReceiveOptions& options) {
+  const std::string& endpoint = options.common.endpoint;
+  const auto give_up_now = [&](const Failure& failure) {
+    if (options.common.json) Outcomes(endpoint, Lines::nowhere).print_json(failure);
+    return give_up(failure);
+  };
+  auto store = make_store(options);
+  if (!store) return give_up_now(store.error());
+  auto listener = sluice::listen(endpoint);
+  if (!listener) return give_up_now(failure(listener.error(), endpoint));
+  if (!options.common.quiet) print(stderr, "listening on {}\n", transfer::printable(listener->endpoint()));
+  const auto done = options.clients == Clients::all ? serve_all(*std::move(listener), options)
+                                                    : serve_one_by_one(*std::move(listener), **store, options);
+  if (done) return Exit::done;
+  complain_of(done.error());
+  return done.error().exit;
 }
 
 }  // namespace
@@ -271,7 +338,12 @@ void add_receive(CLI::App& app, Run& run) {
       ->excludes(into)
       ->excludes(force)
       ->excludes(command->get_option("--json"));
-  command->callback([options, &run] { run = [options] { return run_receive(*options); }; });
+  add_clients(*command, options->clients);
+  command->callback([options, &run] {
+    if (options->clients == Clients::all && options->to_output)
+      throw CLI::ValidationError("--stdout", "can't be shared by --clients=all; take --clients=serial, or --into");
+    run = [options] { return run_receive(*options); };
+  });
 }
 
 }  // namespace tool

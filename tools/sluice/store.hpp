@@ -34,6 +34,9 @@ class Store {
   virtual void discard() noexcept = 0;
 };
 
+// As many folder stores there may be at a time.
+inline constexpr std::size_t kMostStores = 64;
+
 // A folder that exists. A file is written under a temporary name in it and renamed by keep(); without `replace`, a file that
 // is there already is never touched, however the two race. The temporary file is removed on SIGINT, SIGTERM and SIGHUP too.
 [[nodiscard]] std::expected<std::unique_ptr<Store>, Failure> make_folder_store(const std::string& folder, bool replace);

@@ -21,15 +21,19 @@ bool is_about_the_client(int os_code) noexcept {
 
 }  // namespace
 
-Result<std::size_t> send_now(const links::Descriptor& socket, const msghdr& message) noexcept {
+Result<std::size_t> send_now(const links::Descriptor& socket, const msghdr& message, ResetMark& reset) noexcept {
   while (true) {
     const ssize_t count = ::sendmsg(number(socket), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (count >= 0) return static_cast<std::size_t>(count);
-    if (errno != EINTR) return failure(errno, Step::send);
+    if (errno == EINTR) continue;
+    const Error error = failure(errno, Step::send);
+    // EPIPE: nobody reads any more, which is no reset of what the peer has said (send(2)).
+    if (error.code == Errc::peer_died && error.os_code != EPIPE) reset.set();
+    return error;
   }
 }
 
-Result<std::size_t> receive_now(const links::Descriptor& socket, msghdr& message) noexcept {
+Result<std::size_t> receive_now(const links::Descriptor& socket, msghdr& message, ResetMark& reset) noexcept {
   while (true) {
     const ssize_t count = ::recvmsg(number(socket), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (count >= 0) return static_cast<std::size_t>(count);
@@ -39,8 +43,15 @@ Result<std::size_t> receive_now(const links::Descriptor& socket, msghdr& message
     // A peer that closed, or died, with unread input resets; what it had sent has been read before (the queue comes first).
     message.msg_controllen = 0;
     message.msg_flags = 0;
+    reset.set();
     return std::size_t{0};
   }
+}
+
+Result<void> finish_writing_now(const links::Descriptor& socket) noexcept {
+  // ENOTCONN: the connection is gone altogether (shutdown(2)), and so nothing is left to be ended.
+  if (::shutdown(number(socket), SHUT_WR) == 0 || errno == ENOTCONN) return {};
+  return failure(errno, Step::finish);
 }
 
 Result<links::Descriptor> accept_connection(const links::Descriptor& listening) noexcept {

@@ -90,7 +90,9 @@ Result<std::optional<SocketOwner>> read_owner(std::span<const std::byte> answer,
       end_in(*found, found->id.idiag_dst, found->id.idiag_dport) != to) {
     return std::optional<SocketOwner>{};
   }
+  const bool is_half_closed = found->idiag_state == TCP_FIN_WAIT1 || found->idiag_state == TCP_FIN_WAIT2;
   return std::optional{SocketOwner{.is_connected = found->idiag_state == TCP_ESTABLISHED,
+                                   .is_half_closed = is_half_closed,
                                    .has_file = found->idiag_inode != 0,
                                    .user_id = static_cast<std::int64_t>(found->idiag_uid)}};
 }
@@ -122,6 +124,8 @@ Result<std::optional<SocketOwner>> owner_of(const TcpAddress& at, const TcpAddre
 Result<std::int64_t> connected_user(const TcpAddress& at, const TcpAddress& to) {
   const auto owner = owner_of(at, to);
   if (!owner) return owner.error();
+  // A socket that its process has closed altogether is in the same states as one that it has half-closed, but has no file.
+  if (*owner && (*owner)->is_half_closed && (*owner)->has_file) return (*owner)->user_id;
   if (!*owner || !(*owner)->is_connected) return Error{Errc::peer_died, Step::identify_peer, 0, 0, 0};
   if (!(*owner)->has_file) return Error{Errc::would_block, Step::identify_peer, 0, 0, 0};
   return (*owner)->user_id;

@@ -62,7 +62,7 @@ Result<std::size_t> UnixStream::write(std::span<const std::span<const std::byte>
     attach(message, room, handles);
   }
   if (message.msg_iovlen == 0) return std::size_t{0};
-  return send_now(socket_, message);
+  return send_now(socket_, message, reset_);
 }
 
 Result<std::size_t> UnixStream::read(std::span<const std::span<std::byte>> rooms, std::vector<links::Descriptor>* handles) {
@@ -77,7 +77,7 @@ Result<std::size_t> UnixStream::read(std::span<const std::span<std::byte>> rooms
     message.msg_control = room.bytes.data();
     message.msg_controllen = CMSG_LEN(most_handles_ * sizeof(int));  // without padding, in which another one would have room
   }  // else: without room for them the kernel closes those that came (unix(7), SCM_RIGHTS)
-  const auto count = receive_now(socket_, message);
+  const auto count = receive_now(socket_, message, reset_);
   if (!count || handles == nullptr) return count;
   const std::size_t before = handles->size();
   detach(message, *handles);
@@ -90,5 +90,7 @@ Result<std::size_t> UnixStream::read(std::span<const std::span<std::byte>> rooms
   handles->emplace_back();
   return count;
 }
+
+Result<void> UnixStream::finish_writing() { return finish_writing_now(socket_); }
 
 }  // namespace sluice::inline v0::os

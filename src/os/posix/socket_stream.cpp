@@ -12,7 +12,7 @@ Result<std::size_t> SocketStream::write(std::span<const std::span<const std::byt
   message.msg_iov = parts.data();
   message.msg_iovlen = collect(buffers, parts);
   if (message.msg_iovlen == 0) return std::size_t{0};
-  return send_now(socket_, message);
+  return send_now(socket_, message, reset_);
 }
 
 Result<std::size_t> SocketStream::read(std::span<const std::span<std::byte>> rooms, std::vector<links::Descriptor>*) {
@@ -21,7 +21,9 @@ Result<std::size_t> SocketStream::read(std::span<const std::span<std::byte>> roo
   message.msg_iov = parts.data();
   message.msg_iovlen = collect(rooms, parts);
   if (message.msg_iovlen == 0) return std::size_t{0};
-  return receive_now(socket_, message);
+  return receive_now(socket_, message, reset_);
 }
+
+Result<void> SocketStream::finish_writing() { return finish_writing_now(socket_); }
 
 }  // namespace sluice::inline v0::os

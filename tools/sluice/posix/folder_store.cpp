@@ -18,17 +18,30 @@ namespace {
 
 using posix::File;
 
-// What the signal handler removes. One file at a time is written, by one thread; the name is set before the folder.
+// What the signal handler removes: of each store the one file that it is writing. The name is set before the folder.
 constexpr std::size_t kTemporaryRoom = 64;
-std::array<char, kTemporaryRoom> temporary_name{};
-std::atomic<int> temporary_folder{-1};
+struct Temporary {
+  std::array<char, kTemporaryRoom> name{};
+  std::atomic<int> folder{-1};
+  std::atomic<bool> taken{false};  // by a store
+};
+std::array<Temporary, kMostStores> temporaries{};
 static_assert(std::atomic<int>::is_always_lock_free);  // or a signal handler may not touch it (C++ [support.signal])
+
+// One that no store has; null: there are kMostStores already.
+Temporary* take_temporary() noexcept {
+  for (Temporary& one : temporaries)
+    if (!one.taken.exchange(true)) return &one;
+  return nullptr;
+}
 
 // unlinkat(2) and raise(3) are safe in a signal handler (signal-safety(7)). SA_RESETHAND has restored the default action, which
 // ends the process as soon as the handler returns: whoever waits for it sees the signal.
 extern "C" void remove_temporary(int signal) {
-  const int folder = temporary_folder.load();
-  if (folder >= 0) ::unlinkat(folder, temporary_name.data(), 0);
+  for (const Temporary& one : temporaries) {
+    const int folder = one.folder.load();
+    if (folder >= 0) ::unlinkat(folder, one.name.data(), 0);
+  }
   (void)std::raise(signal);
 }
 
@@ -43,22 +56,32 @@ void remove_temporary_on_signals() {
   }
 }
 
-// There is no way to read the umask but to set it (umask(2)); no other thread makes files here.
+// There is no way to read the umask but to set it (umask(2)): once, by the first store, when no other thread makes files.
 mode_t mode_of_new_files() {
-  const mode_t mask = ::umask(0);
-  ::umask(mask);
-  return static_cast<mode_t>((S_IRUSR | S_IWUSR | S_IRGRP | S_IWGRP | S_IROTH | S_IWOTH) & ~mask);
+  static const mode_t mode = [] {
+    const mode_t mask = ::umask(0);
+    ::umask(mask);
+    return static_cast<mode_t>((S_IRUSR | S_IWUSR | S_IRGRP | S_IWGRP | S_IROTH | S_IWOTH) & ~mask);
+  }();
+  return mode;
 }
 
 class FolderStore final : public Store {
  public:
-  FolderStore(File folder, std::string path, bool replace)
-      : folder_(std::move(folder)), path_(std::move(path)), replace_(replace), mode_(mode_of_new_files()) {
+  FolderStore(File folder, std::string path, bool replace, Temporary& temporary)
+      : folder_(std::move(folder)),
+        path_(std::move(path)),
+        replace_(replace),
+        mode_(mode_of_new_files()),
+        temporary_(temporary) {
     remove_temporary_on_signals();
     (void)std::signal(SIGXFSZ,
                       SIG_IGN);  // a file beyond the limit is an answer to the sender (EFBIG), not our end (setrlimit(2))
   }
-  ~FolderStore() override { FolderStore::discard(); }
+  ~FolderStore() override {
+    FolderStore::discard();
+    temporary_.taken.store(false);
+  }
 
   std::expected<void, Refusal> begin(std::string_view name) override;
   std::expected<void, Refusal> write(std::span<const std::byte> bytes) override;
@@ -75,6 +98,7 @@ class FolderStore final : public Store {
   std::string path_;
   bool replace_;
   mode_t mode_;
+  Temporary& temporary_;
   std::string name_;
   File file_;
 };
@@ -107,7 +131,7 @@ std::expected<void, Refusal> FolderStore::keep() {
 void FolderStore::discard() noexcept {
   (void)file_.close();
   // A rename has taken the temporary name away already; then this finds nothing.
-  if (temporary_folder.exchange(-1) >= 0) ::unlinkat(folder_.get(), temporary_name.data(), 0);
+  if (temporary_.folder.exchange(-1) >= 0) ::unlinkat(folder_.get(), temporary_.name.data(), 0);
 }
 
 // Makes and opens the temporary file: 0, or the errno.
@@ -116,10 +140,10 @@ int FolderStore::make_temporary() {
   std::random_device random;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     const std::uint64_t number = std::uint64_t{random()} << 32 | random();
-    *fmt::format_to_n(temporary_name.data(), kTemporaryRoom - 1, ".sluice-{:016x}.part", number).out = '\0';
-    file_ = File(::openat(folder_.get(), temporary_name.data(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR));
+    *fmt::format_to_n(temporary_.name.data(), kTemporaryRoom - 1, ".sluice-{:016x}.part", number).out = '\0';
+    file_ = File(::openat(folder_.get(), temporary_.name.data(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR));
     if (file_.is_open()) {
-      temporary_folder.store(folder_.get());
+      temporary_.folder.store(folder_.get());
       return 0;
     }
     if (errno != EEXIST) return errno;
@@ -130,7 +154,7 @@ int FolderStore::make_temporary() {
 // Gives the finished file its name: 0, or the errno; EEXIST if the name is taken and may not be replaced.
 int FolderStore::publish() const {
   const int folder = folder_.get();
-  const char* const temporary = temporary_name.data();
+  const char* const temporary = temporary_.name.data();
   if (replace_) return ::renameat(folder, temporary, folder, name_.c_str()) == 0 ? 0 : errno;
   if (::linkat(folder, temporary, folder, name_.c_str(), 0) == 0) return 0;
   if (errno == EEXIST) return EEXIST;
@@ -157,7 +181,9 @@ std::expected<std::unique_ptr<Store>, Failure> make_folder_store(const std::stri
     return std::unexpected(
         Failure{Exit::failed,
                 fmt::format("can't open the folder {}: {}; make it, or name another with --into", folder, system_text(errno))});
-  return std::make_unique<FolderStore>(std::move(opened), folder, replace);
+  Temporary* const temporary = take_temporary();
+  if (temporary == nullptr) return std::unexpected(Failure{Exit::failed, "too many senders write to the folder " + folder});
+  return std::make_unique<FolderStore>(std::move(opened), folder, replace, *temporary);
 }
 
 }  // namespace tool
