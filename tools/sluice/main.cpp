@@ -20,6 +20,7 @@ constexpr const char* kFooter =
     "  sluice mechanisms                                 what this machine has\n"
     "  sluice receive unix:/tmp/meet --into downloads    in one terminal\n"
     "  sluice send unix:/tmp/meet film.mkv               in another, in any order\n"
+    "  sluice bench unix shm                             how fast they are here\n"
     "\n"
     "sluice COMMAND --help tells more.";
 
@@ -44,6 +45,8 @@ Exit run_command_line(int argc, char** argv) {
   tool::add_mechanisms(app, run);
   tool::add_send(app, run);
   tool::add_receive(app, run);
+  tool::add_bench(app, run);
+  tool::add_bench_peer(app, run);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& problem) {
