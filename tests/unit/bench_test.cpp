@@ -85,7 +85,7 @@ TEST(BenchChecker, EachFaultIsCountedOnce) {
   EXPECT_EQ(checker.errors(), 5U);
   checker.take(message(64, 7));
   EXPECT_EQ(checker.errors(), 5U);
-  EXPECT_EQ(checker.taken(), 7U);
+  EXPECT_EQ(checker.taken(), 8U);
 }
 
 TEST(BenchProcesses, OneProcessIsRefused) {
