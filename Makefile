@@ -1,5 +1,5 @@
 # What people type. Every target is a script in tools/ and works from a fresh clone: tools/setup installs what is missing.
-.PHONY: demo test check soak lint
+.PHONY: demo test check soak lint bench
 demo:  # real files through each mechanism that is built in
 	@tools/setup
 	@tools/demo
@@ -15,3 +15,6 @@ lint:
 soak:  # SOAK_MINUTES=30: kills by the hundred under load
 	@tools/setup soak
 	@tools/soak
+bench:  # Sluice against hand-written programs over the same system calls; wants a machine on which nothing else runs
+	@tools/setup
+	@tools/bench

@@ -21,6 +21,8 @@ using Run = std::function<Exit()>;
 void add_mechanisms(CLI::App& app, Run& run);
 void add_send(CLI::App& app, Run& run);
 void add_receive(CLI::App& app, Run& run);
+void add_bench(CLI::App& app, Run& run);
+void add_bench_peer(CLI::App& app, Run& run);
 void add_listen(CLI::App& app, Run& run);
 void add_connect(CLI::App& app, Run& run);
 

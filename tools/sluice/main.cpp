@@ -22,6 +22,7 @@ constexpr const char* kFooter =
     "  sluice connect unix:/tmp/chat                     ... is printed in the other, and the other way round\n"
     "  sluice receive unix:/tmp/meet --into downloads    in one terminal\n"
     "  sluice send unix:/tmp/meet film.mkv               in another, in any order\n"
+    "  sluice bench unix shm                             how fast they are here\n"
     "\n"
     "sluice COMMAND --help tells more.";
 
@@ -48,6 +49,8 @@ Exit run_command_line(int argc, char** argv) {
   tool::add_connect(app, run);
   tool::add_send(app, run);
   tool::add_receive(app, run);
+  tool::add_bench(app, run);
+  tool::add_bench_peer(app, run);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& problem) {

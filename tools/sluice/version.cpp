@@ -18,4 +18,6 @@ std::string version_text() {
   return fmt::format("sluice {} (commit {})\nmechanisms built in:{}", SLUICE_VERSION, kCommit, built_in);
 }
 
+std::string_view built_commit() noexcept { return kCommit; }
+
 }  // namespace tool

@@ -1,0 +1,26 @@
+// How the two processes of a benchmark meet: in a place of their own, over any mechanism.
+#pragma once
+
+#include <expected>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <sluice/channel.hpp>
+
+#include "bench.hpp"
+
+namespace tool::bench {
+
+struct Met {
+  sluice::Channel channel;
+  std::unique_ptr<ChildProcess> peer;
+};
+
+// Starts the second process with these arguments, to which it adds where to meet, and waits until it is there.
+[[nodiscard]] std::expected<Met, Failure> start_peer(const Cell& cell, std::vector<std::string> arguments);
+
+// In the second process: its end of the channel. `endpoint` is what start_peer() has told it.
+[[nodiscard]] std::expected<sluice::Channel, Failure> join(const std::string& endpoint);
+
+}  // namespace tool::bench
