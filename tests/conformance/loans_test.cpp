@@ -107,8 +107,8 @@ TEST_P(Loans, HoldNobodyUp) {
     auto pair = meet();
     const std::string words = " size=" + std::to_string(size);
     ASSERT_DONE(pair.peer->call("loan" + words));
-    send(pair.channel, stream({100}), 0, 3);
     const auto receiving = pair.peer->start("receive size=100 count=4 deadline=10000", "receive");
+    send(pair.channel, stream({100}), 0, 3);
     EXPECT_OK(pair.channel.flush(soon()));
     send(pair.channel, stream({100}), 3, 1);
     EXPECT_DONE(pair.peer->finish(receiving));

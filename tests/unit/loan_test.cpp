@@ -96,11 +96,11 @@ TEST_P(Loans, TheFirstBytesAloneMaySuffice) {
     auto loan = ends.first.loan(size, kPatience).value();
     write(loan, "short, and more");
     EXPECT_EQ(code_of(loan.commit(5)), "ok");
+    EXPECT_EQ(text_of(ends.second.receive(kPatience)), "short");
     auto none = ends.first.loan(size, kPatience).value();
     EXPECT_EQ(code_of(none.commit(0)), "ok");
-    ASSERT_TRUE(ends.first.send(sluice::as_bytes("next"), kPatience));
-    EXPECT_EQ(text_of(ends.second.receive(kPatience)), "short");
     EXPECT_EQ(text_of(ends.second.receive(kPatience)), "");
+    ASSERT_TRUE(ends.first.send(sluice::as_bytes("next"), kPatience));
     EXPECT_EQ(text_of(ends.second.receive(kPatience)), "next");
   }
 }
@@ -181,7 +181,7 @@ TEST_P(Loans, ShowNothingButZerosAndOlderBytesOfTheChannel) {
       std::atomic_signal_fence(std::memory_order_seq_cst);
     }
   };
-  const std::vector<std::byte> older(5000, std::byte{0x5A});
+  const std::vector<std::byte> older(400, std::byte{0x5A});
   Random random;
   for (int round = 0; round < 60; ++round) {
     leave_secrets();
