@@ -202,7 +202,7 @@ class Session {
   [[nodiscard]] bool discard_incoming();
   void wait_for_calls_to_leave();
   void cut();
-  void trace_end(const Error& error);
+  Error end(std::optional<Error>& direction, const Error& error);
   Error end_incoming(const Error& error);
   Error end_outgoing(const Error& error);
   Error end_both(const Error& error);

@@ -12,34 +12,28 @@ namespace sluice::inline v0::core {
 // ---- the end of a direction ----------------------------------------------------------------------------------------------
 
 // The first end of a direction stays; every later call repeats it. Returns the one that stays.
-Error Session::end_incoming(const Error& error) {
-  trace_end(error);
-  const std::lock_guard lock(end_mutex_);
-  if (!incoming_end_) incoming_end_ = error;
-  return *incoming_end_;
-}
+Error Session::end_incoming(const Error& error) { return end(incoming_end_, error); }
 
 Error Session::end_outgoing(const Error& error) {
-  trace_end(error);
-  Error end = error;
-  {
-    const std::lock_guard lock(end_mutex_);
-    if (!outgoing_end_) outgoing_end_ = error;
-    end = *outgoing_end_;
-  }
+  const Error stays = end(outgoing_end_, error);
   if (turns_) turns_->end();  // who waits for a turn behind a loan would not see it
-  return end;
+  return stays;
 }
 
-// Both directions end, often one after the other and in the same way: that is one event.
-void Session::trace_end(const Error& error) {
-  if (!trace_ || (error.step == Step::close && error.code == Errc::closed)) return;  // cut() says that
+Error Session::end(std::optional<Error>& direction, const Error& error) {
+  bool is_event = false;
+  Error stays = error;
   {
     const std::lock_guard lock(end_mutex_);
-    if (traced_end_ == error.code) return;
-    traced_end_ = error.code;
+    // Both directions end, often one after the other and in the same way: that is one event. A close here is told by cut().
+    const bool is_ours = error.code == Errc::closed && error.step == Step::close;
+    is_event = !direction && !is_ours && traced_end_ != error.code;
+    if (is_event) traced_end_ = error.code;
+    if (!direction) direction = error;
+    stays = *direction;
   }
-  trace_.note("ended", [&] { return describe(error); });
+  if (is_event) trace_.note("ended", [&] { return describe(error); });
+  return stays;
 }
 
 // Returns the incoming direction's.

@@ -182,7 +182,9 @@ std::expected<void, Failure> Hub::turn() {
   if (!options_.command) give_from_standard_input();
   for (auto& [key, one] : conversations_) {
     if (one->program) give_from_program(*one);
+    const bool had_pending = one->has_pending();
     one->move();
+    if (had_pending && !one->has_pending()) found_something_ = true;  // the next one may be there already
     print(*one);
   }
   if (failed_) return std::unexpected(*failed_);
