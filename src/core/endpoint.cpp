@@ -29,9 +29,8 @@ Error unreadable(std::size_t position) noexcept {
 constexpr bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 constexpr bool is_letter_or_digit(char c) noexcept { return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 constexpr bool is_option_letter(char c) noexcept { return is_letter_or_digit(c) || c == '_'; }
-constexpr bool is_control(char c) noexcept {
-  return static_cast<unsigned char>(c) < ' ' || c == '\x7F';
-}  // char is unsigned on arm64
+// char is unsigned on arm64
+constexpr bool is_control(char c) noexcept { return static_cast<unsigned char>(c) < ' ' || c == '\x7F'; }
 
 constexpr std::optional<unsigned> hex_value(char c) noexcept {
   if (is_digit(c)) return static_cast<unsigned>(c - '0');

@@ -114,7 +114,9 @@ TEST_P(Handles, TravelBothWaysWithTheirMessages) {
 }
 
 TEST_P(Handles, TravelWithMessagesInPieces) {
-  auto pair = meet(PeerDoes::connect, {.max_message = {}, .capacity = kNarrow});
+  MeetOptions options;
+  options.capacity = kNarrow;
+  auto pair = meet(PeerDoes::connect, options);
   if (answered(pair)) return;
   const std::size_t large = affordable(kLarge, kSeconds);
   const std::string words = " handles=16 count=2 size=" + std::to_string(large);
@@ -128,7 +130,9 @@ TEST_P(Handles, TravelWithMessagesInPieces) {
 
 // The sender can't wait for all of a message, and others finish it: its handles have gone with the first byte, and once.
 TEST_P(Handles, GoOnceWithAMessageThatIsAcceptedHalfWay) {
-  auto pair = meet(PeerDoes::connect, {.max_message = {}, .capacity = kNarrow});
+  MeetOptions options;
+  options.capacity = kNarrow;
+  auto pair = meet(PeerDoes::connect, options);
   if (answered(pair)) return;
   // However slow this build is: more than the channel holds.
   constexpr std::uint64_t kLeast = std::uint64_t{256} << 10;
