@@ -10,7 +10,12 @@ sluice::Result<void> End::send_copied(std::uint64_t sequence) {
   return wait([&](sluice::Deadline deadline) { return channel_.send(std::span<const std::byte>(room_), deadline); });
 }
 
-sluice::Result<void> End::send_in_place(std::uint64_t sequence) { return send_copied(sequence); }
+sluice::Result<void> End::send_in_place(std::uint64_t sequence) {
+  auto loan = wait([&](sluice::Deadline deadline) { return channel_.loan(cell_.size, deadline); });
+  if (!loan) return loan.error();
+  write(loan->bytes(), sequence);
+  return loan->commit();
+}
 
 sluice::Result<Order> End::receive_copied(Checker& checker) {
   const auto received = wait([&](sluice::Deadline deadline) { return channel_.receive_into(room_, deadline); });

@@ -5,13 +5,15 @@
 
 #include <chrono>
 #include <random>
+#include <sluice/process.hpp>
 #include <string_view>
 
 namespace tool::bench {
 
 namespace {
 
-constexpr std::chrono::seconds kPatience{20};  // until the second process is there, on a busy machine
+constexpr std::chrono::seconds kPatience{20};         // until the second process is there, on a busy machine
+constexpr std::string_view kInherited = "inherited";  // instead of an endpoint; and the name of what is inherited
 
 // What stands behind the colon. Mechanisms not named here take a name.
 std::string place_of(std::string_view mechanism, const std::string& folder, const std::string& unique) {
@@ -35,9 +37,21 @@ Failure cannot_start(const std::string& mechanism, int code) {
   return {Exit::failed, fmt::format("{}: can't start the second process: {}", mechanism, system_text(code))};
 }
 
+// The second process inherits its end: for what nobody can connect to.
+std::expected<Met, Failure> start_heir(const Cell& cell, std::vector<std::string> arguments) {
+  const std::string endpoint = with_options(cell.mechanism + ":", cell.options);
+  auto ends = sluice::child_end(endpoint, kInherited);
+  if (!ends) return std::unexpected(failure(ends.error(), endpoint));
+  arguments.emplace_back(kInherited);
+  auto peer = start_self(arguments, ends->launch.handles, ends->launch.environment);
+  if (!peer) return std::unexpected(cannot_start(cell.mechanism, peer.error()));
+  return Met{std::move(ends->channel), *std::move(peer)};
+}
+
 }  // namespace
 
 std::expected<Met, Failure> start_peer(const Cell& cell, std::vector<std::string> arguments) {
+  if (cell.mechanism == "pipe") return start_heir(cell, std::move(arguments));
   const ScratchFolder folder;
   if (folder.path().empty())
     return std::unexpected(Failure{Exit::failed, "can't make a folder to meet in; set TMPDIR to one that may be written to"});
@@ -54,7 +68,7 @@ std::expected<Met, Failure> start_peer(const Cell& cell, std::vector<std::string
 }
 
 std::expected<sluice::Channel, Failure> join(const std::string& endpoint) {
-  auto channel = sluice::connect(endpoint, kPatience);
+  auto channel = endpoint == kInherited ? sluice::inherited(kInherited, kPatience) : sluice::connect(endpoint, kPatience);
   if (!channel) return std::unexpected(failure(channel.error(), endpoint));
   return *std::move(channel);
 }
