@@ -18,7 +18,7 @@ using namespace sluice;
 static_assert(std::is_trivially_copyable_v<Error> && sizeof(Error) <= 24);
 
 constexpr int kLastCode = static_cast<int>(Errc::interrupted);
-constexpr int kLastStep = static_cast<int>(Step::attach);
+constexpr int kLastStep = static_cast<int>(Step::make_pipes);
 
 constexpr Error error(Errc code, Step step = Step::none, std::int64_t first = 0, std::int64_t second = 0,
                       std::int32_t os_code = 0) {

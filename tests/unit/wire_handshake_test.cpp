@@ -258,7 +258,7 @@ TEST(HandshakeBytes, AReadyThatSaysNoLeavesBothOnTheConnection) {
   connecting.peer_sends(std::string(kHello) + std::string(kOfferOfTwo));
   const auto here = connecting.handshake->step();
   ASSERT_TRUE(here);
-  EXPECT_EQ(connecting.sent(), hello_and(kNo));
+  EXPECT_EQ(connecting.sent(), our_hello_bytes() + " " + to_hex(hex(kNo)));
   EXPECT_EQ(here->traits.fallback, "not here");
   EXPECT_EQ(here->traits.shape, Shape::stream);
 
