@@ -25,9 +25,10 @@ namespace {
 
 constexpr std::string_view kExamples =
     "Prints \"listening on ENDPOINT\" on standard error once a sender can connect, serves one sender and exits when it has\n"
-    "closed (--clients=serial goes on with the next, all serves many). A file appears under its name only when it is whole and "
-    "its digest agrees; then its line \"DIGEST  NAME\" is\n"
-    "printed (XXH3-128, as xxhsum -H2 prints it; with --stdout on standard error).\n"
+    "closed; --clients=serial goes on with the next, --clients=all serves many at once. A file appears under its name only\n"
+    "when it is whole and its digest agrees; then its line \"DIGEST  NAME\" is printed (XXH3-128, as xxhsum -H2 prints it; "
+    "with\n"
+    "--stdout on standard error).\n"
     "\n"
     "Examples:\n"
     "  sluice receive unix:/tmp/meet --into downloads\n"
