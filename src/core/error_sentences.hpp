@@ -50,6 +50,8 @@ inline constexpr auto kActivities = std::to_array<Activity>({
     {Step::find_host, "finding the way", "to"},
     {Step::take_port, "taking the port", "of"},
     {Step::attach, "sending handles", "over"},
+    {Step::loan, "lending room", "in"},
+    {Step::commit, "sending what was lent", "over"},
     {Step::spawn, "starting the program", "for"},
     {Step::inherit, "handing over an end", "of"},
     {Step::adopt, "taking over what is connected", "as"},

@@ -1,6 +1,7 @@
 // sluice connect: standard input and output as the messages of a channel, like `sluice listen` on the other side.
 #include <memory>
 #include <sluice/channel.hpp>
+#include <sluice/process.hpp>
 #include <string>
 #include <vector>
 
@@ -38,14 +39,29 @@ sluice::Result<sluice::Channel> meet(const ConnectOptions& options) {
   return sluice::connect(options.common.endpoint, options.common.deadline(), waiting);
 }
 
+Exit talk(const ConnectOptions& options, sluice::Channel channel) {
+  const ConversationOptions conversation{options.common.endpoint, options.form.form(), Clients::one, std::nullopt, {}};
+  const auto done = converse(std::move(channel), conversation);
+  return done ? Exit::done : give_up(done.error());
+}
+
+// With a program that claims the other end (sluice::inherited()). It has the last word: what it ends with is told.
+Exit run_with_program(const ConnectOptions& options) {
+  auto child = sluice::spawn(options.common.endpoint, options.program, options.common.deadline());
+  if (!child) return give_up(failure(child.error(), options.common.endpoint));
+  const Exit talked = talk(options, std::move(child->channel));
+  if (talked != Exit::done) return talked;
+  const auto ended = child->process.wait(options.common.deadline());
+  if (!ended) return give_up(failure(ended.error(), options.common.endpoint));
+  if (ended->status == 0) return Exit::done;
+  return give_up({Exit::failed, options.program.front() + " ended with " + std::to_string(ended->status)});
+}
+
 Exit run_connect(const ConnectOptions& options) {
-  if (!options.program.empty())
-    return give_up({Exit::failed, options.common.endpoint + ": starting a program with the other end is not built in yet"});
+  if (!options.program.empty()) return run_with_program(options);
   auto channel = meet(options);
   if (!channel) return give_up(failure(channel.error(), options.common.endpoint));
-  const ConversationOptions conversation{options.common.endpoint, options.form.form(), Clients::one, std::nullopt, {}};
-  const auto done = converse(*std::move(channel), conversation);
-  return done ? Exit::done : give_up(done.error());
+  return talk(options, *std::move(channel));
 }
 
 }  // namespace

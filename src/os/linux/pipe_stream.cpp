@@ -104,6 +104,12 @@ Result<std::size_t> PipeStream::write(std::span<const std::span<const std::byte>
   }
 }
 
+Result<void> PipeStream::finish_writing() {
+  room_at_.store(incoming_.native(), std::memory_order_relaxed);
+  outgoing_ = {};
+  return {};
+}
+
 Result<std::size_t> PipeStream::read(std::span<const std::span<std::byte>> rooms, std::vector<links::Descriptor>*) {
   Parts parts;
   const std::size_t count = collect(rooms, parts);
