@@ -88,6 +88,12 @@ class AnyRecords {
     if (wants.taken) ring->announce_asking();
   }
 
+  // Whether waiting_points() for room has the connection on which a ring's handles travel among them.
+  [[nodiscard]] bool waits_for_handles() const noexcept {
+    const auto* ring = std::get_if<RingRecords>(&records_);
+    return ring != nullptr && ring->waits_for_handles();
+  }
+
   // What to wait for: one point, or two where the directions have descriptors of their own (the second may be empty).
   [[nodiscard]] std::array<WaitingPoint, 2> waiting_points(Wants wants) const {
     if (const auto* ring = std::get_if<RingRecords>(&records_)) {

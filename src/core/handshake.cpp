@@ -12,7 +12,7 @@
 namespace sluice::inline v0::core {
 namespace {
 
-constexpr Step kLastStep = Step::make_pipes;                        // that a refusal may name
+constexpr Step kLastStep = Step::make_pipes;                    // that a refusal may name
 constexpr std::size_t kNumbersAt = kHeaderSize + kControlSize;  // in the frame of a control record
 
 [[nodiscard]] Error broken() noexcept { return Error{Errc::protocol_error, Step::hello, 0, 0, 0}; }

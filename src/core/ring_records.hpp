@@ -40,14 +40,15 @@ class RingRecords {
   static Result<void> move_rest() noexcept { return {}; }
   // Puts messages from the front until one finds no room, and publishes them together: how many are put whole.
   Result<std::size_t> put_batch(std::span<OutgoingMessage> messages, std::uint32_t back) {
-    writer_->begin_batch();
     std::size_t whole = 0;
     Result<bool> done = true;
-    while (whole < messages.size() && done) {
-      done = put(messages[whole], back);
-      if (done && *done) ++whole;
+    {
+      const RingWriter::Batch batch{*writer_};
+      while (whole < messages.size() && done) {
+        done = put(messages[whole], back);
+        if (done && *done) ++whole;
+      }
     }
-    writer_->end_batch();
     if (whole == 0 && !done) return done.error();
     return whole;
   }

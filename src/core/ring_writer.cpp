@@ -54,7 +54,11 @@ Result<void> RingWriter::put_control(const Control& control, std::uint32_t back)
 Result<void> RingWriter::put_record(const RecordHeader& header, std::span<const Bytes> payload, std::size_t kept_free,
                                     std::span<const Handle> handles) {
   const auto place = find_place(header.length, header.back, kept_free);
-  if (!place) return place.error();
+  if (!place) {
+    // It is the ring that is waited for now, and not the connection for handles, which was full for an earlier message perhaps.
+    if (handles_ != nullptr) handles_->forget_refusal();
+    return place.error();
+  }
   if (!handles.empty()) {
     // Now that nothing else can keep the record back: they can't be had again.
     if (handles_ == nullptr) return Error{Errc::not_supported, Step::attach, 0, 0, 0};

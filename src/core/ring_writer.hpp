@@ -41,6 +41,17 @@ class RingWriter {
   // Several messages become visible together, with one look whether the consumer sleeps: what is put between these two.
   void begin_batch() noexcept;
   void end_batch() noexcept;
+  // The same for a scope: whatever ends it, what was put becomes visible.
+  class Batch {
+   public:
+    explicit Batch(RingWriter& writer) noexcept : writer_(writer) { writer_.begin_batch(); }
+    Batch(const Batch&) = delete;
+    Batch& operator=(const Batch&) = delete;
+    ~Batch() { writer_.end_batch(); }
+
+   private:
+    RingWriter& writer_;
+  };
 
   // A place in the ring for a message of `size` bytes, to be written by the caller: nothing if it doesn't lie whole in this
   // ring. would_block: no room. Until commit() or take_back() no message is put. A control record that is put meanwhile makes

@@ -63,6 +63,7 @@ Result<Session::Found> Session::arm_once() {
   for (int round = 0; round < kRounds; ++round) {
     // The look at the waitable takes back what has made it readable: what comes after it makes it so again.
     const Wants wants = wants_of(Side::armed);
+    const bool waits_for_handles = records_->waits_for_handles();
     const auto woken = sleep_once(Side::armed, wants, Deadline::now());
     if (!woken) return woken.error();
     announce(Side::armed);
@@ -71,6 +72,8 @@ Result<Session::Found> Session::arm_once() {
     // Looked at last: close() says so before it wakes this place, and that wake-up may have been taken back above.
     if (closing_.load(std::memory_order_seq_cst)) return Found{.ended = true};
     if (wants_of(Side::armed) != wants || !may_sleep(Side::armed)) continue;
+    // A send on another thread has found the connection for handles full: that is one more thing to be woken by.
+    if (records_->waits_for_handles() != waits_for_handles) continue;
     if (!wants.room) stop_waiting_for_room(Side::armed);  // it was wanted before, perhaps
     return Found{};
   }

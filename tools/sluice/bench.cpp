@@ -92,6 +92,12 @@ std::vector<Cell> cells_of(const Chosen& chosen) {
 Exit run_bench(Chosen chosen) {
   if (chosen.mechanisms.empty()) chosen.mechanisms = all_available();
   if (chosen.mechanisms.empty()) return give_up({Exit::failed, "no mechanism is available; `sluice mechanisms` says why"});
+  // Before anything is started: a second process that can't be where it should would be waited for, once for each row.
+  const std::vector<int> usable = usable_processors();
+  for (const int processor : chosen.processors) {
+    if (!usable.empty() && std::ranges::find(usable, processor) == usable.end())
+      return give_up({Exit::failed, fmt::format("processor {} is none of those that this process may use", processor)});
+  }
   const std::vector<Cell> cells = cells_of(chosen);
   std::vector<Outcome> outcomes;
   Exit exit = Exit::done;
