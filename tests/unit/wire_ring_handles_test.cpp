@@ -145,6 +145,24 @@ TEST(RingHandles, OfAMessageForWhichTheRingHasNoRoomStay) {
   EXPECT_TRUE(writing.wire->outgoing_handles.empty());
 }
 
+// The connection has room again meanwhile: who went on waiting for that would be woken for ever.
+TEST(RingHandles, WhereTheRingIsFullTheConnectionIsNotWaitedFor) {
+  Writing writing;
+  const auto one = some(1);
+  writing.wire->room = 0;
+  EXPECT_EQ(writing.put(as_bytes("a"), one).error().code, Errc::would_block);
+  EXPECT_TRUE(writing.handles.is_full());
+  const std::vector<std::byte> bytes(1000);
+  while (writing.put(bytes, {})) {
+  }
+  // A message that fits and finds the connection full, once more; then one for which the ring has no room.
+  EXPECT_EQ(writing.put({}, one).error().code, Errc::would_block);
+  ASSERT_TRUE(writing.handles.is_full());
+  writing.wire->room = 100;
+  EXPECT_EQ(writing.put(bytes, one).error().code, Errc::would_block);
+  EXPECT_FALSE(writing.handles.is_full());
+}
+
 TEST(RingHandles, APacketThatIsCutShortEndsTheSendingOfHandles) {
   Writing writing;
   writing.wire->room = 5;
