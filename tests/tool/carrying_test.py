@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import harness
-from harness import DONE, ToolTest, main
+from harness import DONE, FAILED, PATIENCE, PEER_DIED, ToolTest, main
 
 # XXH3-128 of nothing, as xxhsum -H2 prints it.
 DIGEST_OF_NOTHING = "99aa06d3014798d86001c324468d497f"
@@ -54,6 +54,20 @@ class Carrying(ToolTest):
             self.assert_status(got, DONE)
             self.assertEqual((self.into / "real").read_bytes(), content)
             self.assertEqual(sent[1], got[1])
+
+    def test_a_file_crosses_pipe(self):
+        if "pipe" not in harness.BUILT_IN:
+            self.skipTest("pipe is not built in")
+        content = os.urandom(20_000_001)
+        path = self.file("real", content)
+        receive = f"exec {self.sluice_path()} receive pipe: --into {self.into} >{self.folder}/got"
+        sent = self.run_sluice("send", "pipe:", path, "--exec", receive)
+        self.assert_status(sent, DONE)
+        self.assertEqual((self.into / "real").read_bytes(), content)
+        self.assertEqual((self.folder / "got").read_bytes(), sent[1])
+        # A receiver that refuses the file, or is none.
+        self.assert_status(self.run_sluice("send", "pipe:", path, "--exec", receive), FAILED)
+        self.assert_status(self.run_sluice("send", "pipe:", path, "--exec", "exit 3"), PEER_DIED)
 
     def test_serial_senders_are_served_one_after_the_other(self):
         receiving = self.receive("--into", self.into, "--clients=serial")

@@ -67,6 +67,23 @@ class Talking(ToolTest):
     def test_lines_cross_shm(self):
         self.lines_over("shm")
 
+    def test_lines_go_to_a_program_that_is_started(self):
+        if "pipe" not in harness.BUILT_IN:
+            self.skipTest("pipe is not built in")
+        # Its input is ours, too, unless it has another.
+        program = f"{self.sluice_path()} connect pipe: <{self.file('said', b'from the child')}"
+        talked = self.sluice("connect", "pipe:", "--", "sh", "-c", program, stdin=subprocess.PIPE)
+        self.say(talked, b"from the parent\n")
+        talked.process.stdin.close()
+        ended = talked.end()
+        self.assert_status(ended, DONE)
+        self.assertEqual(sorted(ended[1].splitlines()), [b"from the child", b"from the parent"])
+        ended = self.run_sluice("connect", "pipe:", "--", "sh", "-c", program + "; exit 5", stdin=subprocess.DEVNULL)
+        self.assert_status(ended, FAILED)
+        self.assertIn("ended with 5", ended[2])
+        self.assert_status(self.run_sluice("connect", "pipe:", "--", "false"), PEER_DIED)
+        self.assert_status(self.run_sluice("connect", "pipe:", "--", "there-is-no-such-program"), FAILED)
+
     def test_lines_are_answered_one_by_one(self):
         listening = self.listen(stdin=subprocess.PIPE)
         connected = self.sluice("connect", self.endpoint, stdin=subprocess.PIPE)

@@ -1,12 +1,11 @@
 // sluice connect: standard input and output as the messages of a channel, like `sluice listen` on the other side.
 #include <memory>
-#include <sluice/channel.hpp>
-#include <sluice/process.hpp>
 #include <string>
 #include <vector>
 
 #include "command.hpp"
 #include "conversation.hpp"
+#include "meet.hpp"
 #include "messages_options.hpp"
 
 namespace tool {
@@ -33,35 +32,14 @@ struct ConnectOptions {
   std::vector<std::string> program;  // behind --
 };
 
-sluice::Result<sluice::Channel> meet(const ConnectOptions& options) {
-  sluice::Options waiting;
-  waiting.wait_for_listener = true;
-  return sluice::connect(options.common.endpoint, options.common.deadline(), waiting);
-}
-
-Exit talk(const ConnectOptions& options, sluice::Channel channel) {
-  const ConversationOptions conversation{options.common.endpoint, options.form.form(), Clients::one, std::nullopt, {}};
-  const auto done = converse(std::move(channel), conversation);
-  return done ? Exit::done : give_up(done.error());
-}
-
-// With a program that claims the other end (sluice::inherited()). It has the last word: what it ends with is told.
-Exit run_with_program(const ConnectOptions& options) {
-  auto child = sluice::spawn(options.common.endpoint, options.program, options.common.deadline());
-  if (!child) return give_up(failure(child.error(), options.common.endpoint));
-  const Exit talked = talk(options, std::move(child->channel));
-  if (talked != Exit::done) return talked;
-  const auto ended = child->process.wait(options.common.deadline());
-  if (!ended) return give_up(failure(ended.error(), options.common.endpoint));
-  if (ended->status == 0) return Exit::done;
-  return give_up({Exit::failed, options.program.front() + " ended with " + std::to_string(ended->status)});
-}
-
 Exit run_connect(const ConnectOptions& options) {
-  if (!options.program.empty()) return run_with_program(options);
-  auto channel = meet(options);
-  if (!channel) return give_up(failure(channel.error(), options.common.endpoint));
-  return talk(options, *std::move(channel));
+  const std::string& endpoint = options.common.endpoint;
+  auto met = meet(endpoint, options.program, options.common.deadline());
+  if (!met) return give_up(met.error());
+  const ConversationOptions conversation{endpoint, options.form.form(), Clients::one, std::nullopt, {}};
+  if (const auto done = converse(std::move(met->channel), conversation); !done) return give_up(done.error());
+  const auto seen_off = see_off(*met, endpoint, options.common.deadline());
+  return seen_off ? Exit::done : give_up(seen_off.error());
 }
 
 }  // namespace

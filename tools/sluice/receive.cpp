@@ -13,6 +13,7 @@
 #include "command.hpp"
 #include "digest.hpp"
 #include "inbox.hpp"
+#include "meet.hpp"
 #include "outcome.hpp"
 #include "progress.hpp"
 #include "standard_streams.hpp"
@@ -306,6 +307,20 @@ Done serve_one_by_one(sluice::Listener listener, Store& store, const ReceiveOpti
   }
 }
 
+// The end that the program which has started this one handed over.
+Done serve_parent(Store& store, const ReceiveOptions& options) {
+  auto met = meet(options.common.endpoint, {}, options.common.deadline());
+  if (met) return serve(std::move(met->channel), store, options);
+  if (options.common.json) Outcomes(options.common.endpoint, Lines::nowhere).print_json(met.error());
+  return std::unexpected(std::move(met.error()));
+}
+
+Exit exit_of(const Done& done) {
+  if (done) return Exit::done;
+  complain_of(done.error());
+  return done.error().exit;
+}
+
 Exit run_receive(const ReceiveOptions& options) {
   const std::string& endpoint = options.common.endpoint;
   const auto give_up_now = [&](const Failure& failure) {
@@ -314,14 +329,12 @@ Exit run_receive(const ReceiveOptions& options) {
   };
   auto store = make_store(options);
   if (!store) return give_up_now(store.error());
+  if (is_handed_over(endpoint)) return exit_of(serve_parent(**store, options));
   auto listener = sluice::listen(endpoint);
   if (!listener) return give_up_now(failure(listener.error(), endpoint));
   if (!options.common.quiet) print(stderr, "listening on {}\n", transfer::printable(listener->endpoint()));
-  const auto done = options.clients == Clients::all ? serve_all(*std::move(listener), options)
-                                                    : serve_one_by_one(*std::move(listener), **store, options);
-  if (done) return Exit::done;
-  complain_of(done.error());
-  return done.error().exit;
+  return exit_of(options.clients == Clients::all ? serve_all(*std::move(listener), options)
+                                                 : serve_one_by_one(*std::move(listener), **store, options));
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "command.hpp"
 #include "digest.hpp"
 #include "inbox.hpp"
+#include "meet.hpp"
 #include "outcome.hpp"
 #include "progress.hpp"
 #include "source.hpp"
@@ -32,7 +33,8 @@ constexpr std::string_view kExamples =
     "Examples:\n"
     "  sluice send unix:/tmp/meet film.mkv subtitles.srt\n"
     "  sluice send shm:meet --progress disk.img\n"
-    "  tar -c photos | sluice send mq:/meet --as photos.tar -";
+    "  tar -c photos | sluice send mq:/meet --as photos.tar -\n"
+    "  sluice send pipe: film.mkv --exec 'sluice receive pipe: --into /tmp'";
 
 constexpr std::string_view kStandardInput = "-";
 constexpr double kDefaultTimeout = 5;                        // seconds
@@ -44,6 +46,7 @@ struct SendOptions {
   Common common;
   std::vector<std::string> files;
   std::optional<std::string> as;
+  std::optional<std::string> command;  // started with the other end
   std::size_t chunk{kDefaultChunk};
 };
 
@@ -232,18 +235,19 @@ std::unexpected<Failure> Sending::lost(const sluice::Error& error) const {
 }
 
 Done connect_and_send(const SendOptions& options, Outcomes& outcomes) {
-  sluice::Options waiting;
-  waiting.wait_for_listener = true;
-  auto channel = sluice::connect(options.common.endpoint, options.common.deadline(), waiting);
-  if (!channel) {
-    Failure alone = failure(channel.error(), options.common.endpoint);
+  std::vector<std::string> program;
+  if (options.command) program = {"/bin/sh", "-c", *options.command};
+  auto met = meet(options.common.endpoint, program, options.common.deadline());
+  if (!met) {
+    Failure alone = std::move(met.error());
     if (alone.exit == Exit::timed_out) alone.text += " (is `sluice receive` running there?)";
     return std::unexpected(std::move(alone));
   }
   outcomes.begin();
-  auto sent = Sending(*channel, options, outcomes).run();
+  auto sent = Sending(met->channel, options, outcomes).run();
   // Everything is confirmed by now, or has failed: how the farewell goes changes nothing.
-  (void)channel->close(kFarewell);
+  (void)met->channel.close(kFarewell);
+  if (sent) sent = see_off(*met, options.common.endpoint, options.common.deadline());
   if (!sent) sent.error().text += fmt::format(" ({})", outcomes.summary(options.files.size()));
   return sent;
 }
@@ -273,6 +277,10 @@ void add_send(CLI::App& app, Run& run) {
   command->add_option("FILE", options->files, "Files to send; - is standard input")->required();
   command->add_option("--as", options->as, "The name that the receiver gives to the file, instead of its own")
       ->type_name("NAME");
+  command
+      ->add_option("--exec", options->command,
+                   "Start this with the other end (by sh -c), where nobody can listen; in it: sluice receive pipe:")
+      ->type_name("CMD");
   // The help says it in our words, not in the validators'.
   command
       ->add_option("--chunk", options->chunk,
