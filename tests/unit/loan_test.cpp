@@ -249,8 +249,9 @@ TEST_P(Loans, AWaitingLoanGetsTheRoomThatTheReceiverMakes) {
   receiving.join();
 }
 
-TEST_P(Loans, MemoryGoesFromLoanToLoan) {
-  if (is_ring()) GTEST_SKIP() << "a ring's loans lie in the ring";
+// In a ring they lie in the ring.
+class LoansInMemory : public Loans {};
+TEST_P(LoansInMemory, MemoryGoesFromLoanToLoan) {
   auto ends = connect_ends(GetParam());
   const std::byte* place = nullptr;
   for (int round = 0; round < 10; ++round) {
@@ -326,8 +327,8 @@ TEST_P(Loans, OurCloseDoesNotWaitForALoan) {
 }
 
 // A loan near the end of a lap, in the middle of it, with messages unread before it: a goodbye always finds its place.
-TEST_P(Loans, AGoodbyeFindsItsPlaceBehindALoanWhereverThatLies) {
-  if (!is_ring()) GTEST_SKIP() << "elsewhere a loan has no place in the channel";
+class LoansInARing : public Loans {};
+TEST_P(LoansInARing, AGoodbyeFindsItsPlaceBehindALoanWhereverThatLies) {
   Random random;
   for (int round = 0; round < 60; ++round) {
     auto ends = connect_ends(GetParam() + std::string("&capacity=64K"));
@@ -427,5 +428,8 @@ TEST_P(Loans, InAnyOrderWithSends) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, Loans, sluice_test::every_shape(), sluice_test::name_of_shape);
+INSTANTIATE_TEST_SUITE_P(Shapes, LoansInMemory, testing::Values("?link=stream", "?link=packets", "?link=stream&chop=1"),
+                         sluice_test::name_of_shape);
+INSTANTIATE_TEST_SUITE_P(Shapes, LoansInARing, testing::Values("?link=region"), sluice_test::name_of_shape);
 
 }  // namespace

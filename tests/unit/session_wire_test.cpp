@@ -18,6 +18,7 @@ class SessionWire : public testing::Test {
  public:
   [[nodiscard]] sluice::core::Session session() const {
     return sluice::core::Session{{.link = std::make_unique<sluice_test::FakeStream>(wire_),
+                                  .handles = nullptr,
                                   .tether = std::make_unique<sluice::links::NoTether>(),
                                   .peer = {},
                                   .traits = {},
