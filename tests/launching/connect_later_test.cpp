@@ -270,9 +270,12 @@ TEST_P(Later, InAForkedChildItIsTheParents) {
   int status = -1;
   ASSERT_EQ(waitpid(child, &status, 0), child);
   EXPECT_EQ(status, 0);
-  std::thread accepting([&] { EXPECT_DONE(listener.accept(kPatience)); });
+  std::optional<sluice::Result<Channel>> served;  // outlives the send, which its end would refuse
+  std::thread accepting([&] { served.emplace(listener.accept(kPatience)); });
   EXPECT_DONE(channel.send(bytes_of("still here"), kPatience));
   accepting.join();
+  ASSERT_DONE(*served);
+  EXPECT_EQ(text_of((*served)->receive(kPatience).value()), "still here");
 }
 
 // ---- pair ----------------------------------------------------------------------------------------------------------------
