@@ -64,7 +64,8 @@ Result<void> Session::try_begin() {
 Result<void> Session::begin(Side side, Step step, Deadline deadline) {
   std::optional<WaitingPlace::Stay> stay;
   while (true) {
-    if (closing_.load(std::memory_order_seq_cst)) return closed_here();
+    // Had connecting failed before the close, then that is how the channel has ended, and stays so.
+    if (closing_.load(std::memory_order_seq_cst)) return outgoing_end().value_or(closed_here());
     const auto begun = try_begin();
     if (begun || begun.error().code != Errc::would_block) return begun;
     if (deadline.is_now()) return Error{Errc::would_block, step, 0, 0, 0};

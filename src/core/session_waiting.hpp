@@ -54,7 +54,9 @@ class Session::Call {
     if (has_turn_) return;
     if (given == Given::over) {
       const auto end = session_.outgoing_end().value_or(closed_here());
-      refusal_ = end.step == Step::close ? end : Error{end.code, step, end.os_code, end.first, end.second};
+      // How connecting has failed is told as it is, as by begin().
+      const bool stays = end.step == Step::close || !session_.is_connected();
+      refusal_ = stays ? end : Error{end.code, step, end.os_code, end.first, end.second};
       return;
     }
     Errc code = Errc::misuse;  // this thread has a loan

@@ -8,7 +8,7 @@
 //   names         claims the ends "left" and "right", and echoes one message over each; then tries to claim one again
 //   die           sends three messages, and is killed
 //   fork FD       sends one message, forks a child that lives until nobody writes to FD any more, and is killed
-//   adopt         receives the handles of an end over the inherited channel, and echoes one message over that
+//   adopt         receives the handles of an end over the inherited channel, and echoes one message over that; closes both
 //   sleep         claims nothing, until it is ended
 #include <sluice/sluice.hpp>
 
@@ -136,7 +136,7 @@ int adopt() {
     std::fprintf(stderr, "sluice-test-child: %s\n", sluice::describe(second.error()).c_str());
     return 1;
   }
-  return echo_one(*second) && channel.close(kPatience) ? 0 : 1;
+  return echo_one(*second) && second->close(kPatience) && channel.close(kPatience) ? 0 : 1;
 }
 
 }  // namespace

@@ -86,8 +86,13 @@ TEST_P(ChildEnds, SeveralHaveNames) {
   posix_spawn_file_actions_destroy(&actions);
   left->launch = {};
   right->launch = {};
-  std::thread other([&] { expect_echo(right->channel, "right"); });
-  expect_echo(left->channel, "left");
+  // The child flushes one after the other: whoever has its answer still has to be in a call, to say so.
+  const auto echo_until_closed = [](sluice::Channel& channel, const std::string& text) {
+    expect_echo(channel, text);
+    EXPECT_CODE(channel.receive(kPatience), Errc::closed);
+  };
+  std::thread other([&] { echo_until_closed(right->channel, "right"); });
+  echo_until_closed(left->channel, "left");
   other.join();
   int status = -1;
   EXPECT_EQ(waitpid(child, &status, 0), child);
@@ -121,6 +126,7 @@ TEST(ChildEnd, TravelsOverAnotherChannel) {
   ASSERT_DONE(child->channel.send({.parts = {}, .handles = end->launch.handles}, kPatience));
   end->launch = {};
   expect_echo(end->channel, "over the pipe");
+  EXPECT_CODE(end->channel.receive(kPatience), Errc::closed) << "which the child's flush() and close() wait for";
   EXPECT_CODE(child->channel.receive(kPatience), Errc::closed);
   EXPECT_EQ(child->process.wait(kPatience).value().status, 0);
 }

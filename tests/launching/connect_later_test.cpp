@@ -153,6 +153,29 @@ TEST_P(Later, NobodyListensIsTheChannelsEnd) {
   EXPECT_CODE(channel.receive(kPatience), Errc::not_found);
 }
 
+// Whoever waits, at the connection or for a turn behind somebody who does, is told the same.
+TEST_P(Later, HowItFailedIsToldToAllWhoWait) {
+  std::optional<sluice::Listener> listener{listen()};
+  sluice::Options options;
+  options.senders = sluice::Senders::many;
+  auto channel = sluice::connect_later(endpoint_, options).value();
+  (void)channel.receive(Deadline::now());  // as far as it gets without an accept
+  std::array<std::optional<sluice::Error>, 3> told;
+  std::array<std::thread, 3> waiting;
+  waiting[0] = std::thread([&] { told[0] = channel.receive(kPatience).error(); });
+  for (std::size_t number = 1; number < waiting.size(); ++number)
+    waiting[number] = std::thread([&, number] { told[number] = channel.send(bytes_of("x"), kPatience).error(); });
+  listener.reset();
+  for (auto& thread : waiting) thread.join();
+  const sluice::Error first = told[0].value();
+  EXPECT_TRUE(first.code == Errc::peer_died || first.code == Errc::not_found) << sluice::name(first.code);
+  for (const auto& error : told) {
+    EXPECT_EQ(sluice::name(error->code), sluice::name(first.code));
+    EXPECT_EQ(error->step, first.step);
+  }
+  EXPECT_EQ(channel.ended()->step, first.step);
+}
+
 // There is nothing to wait for but time.
 TEST_P(Later, WaitsForAListenerThatComesLater) {
   {
@@ -247,9 +270,12 @@ TEST_P(Later, InAForkedChildItIsTheParents) {
   int status = -1;
   ASSERT_EQ(waitpid(child, &status, 0), child);
   EXPECT_EQ(status, 0);
-  std::thread accepting([&] { EXPECT_DONE(listener.accept(kPatience)); });
+  std::optional<sluice::Result<Channel>> served;  // outlives the send, which its end would refuse
+  std::thread accepting([&] { served.emplace(listener.accept(kPatience)); });
   EXPECT_DONE(channel.send(bytes_of("still here"), kPatience));
   accepting.join();
+  ASSERT_DONE(*served);
+  EXPECT_EQ(text_of((*served)->receive(kPatience).value()), "still here");
 }
 
 // ---- pair ----------------------------------------------------------------------------------------------------------------

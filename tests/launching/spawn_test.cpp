@@ -140,6 +140,7 @@ TEST_P(Spawn, TheChildHasNothingElseOfOurs) {
   EXPECT_EQ(count(before, "descriptor "), inherited_by_anybody + (is_pipe ? 2U : 1U)) << said;
   EXPECT_EQ(count(said, "blocked"), 0U) << said;
   EXPECT_EQ(count(said, "ignored"), 0U) << said;
+  EXPECT_CODE(child->channel.receive(kPatience), Errc::closed) << "which the child's close() waits for";
   EXPECT_DONE(child->process.wait(kPatience));
   EXPECT_DONE(other->process.kill());
   EXPECT_DONE(other->process.wait(kPatience));
@@ -151,6 +152,7 @@ TEST_P(Spawn, AGrandchildFindsNothing) {
   const auto message = child->channel.receive(kPatience);
   ASSERT_DONE(message);
   EXPECT_EQ(text_of(*message), "3") << "not_found";
+  EXPECT_CODE(child->channel.receive(kPatience), Errc::closed) << "which the child's close() waits for";
   EXPECT_EQ(child->process.wait(kPatience).value().status, 0);
 }
 
