@@ -101,19 +101,21 @@ Result<Child> start_child(std::string_view endpoint, std::span<const std::string
                           const Options& options) {
   auto ends = make_ends(endpoint, {}, options);
   if (!ends) return ends.error();
-  auto child = links::ChildProcess::start(
+  auto started = links::ChildProcess::start(
       {.argv = argv, .left_out = kVariable, .environment = {&ends->variable, 1}, .handles = ends->theirs});
-  if (!child) return child.error();
+  if (!started) return started.error();
+  // First of all: from here on somebody reaps it, whatever fails.
+  auto process = ApiAccess::process(*std::move(started));
+  if (!process) return process.error();
   const auto give_up = [&](const Error& error) {
-    (void)child->kill();
-    child->wait_and_reap();
+    ApiAccess::end(*process);
     return error;
   };
   try {
-    auto established = meet_child(*ends, *child, deadline);
+    auto established = meet_child(*ends, ApiAccess::child(*process), deadline);
     if (!established) return give_up(established.error());
     auto channel = ApiAccess::channel(std::make_unique<Session>(*std::move(established)));
-    return Child{std::move(channel), ApiAccess::process(*std::move(child))};
+    return Child{std::move(channel), *std::move(process)};
   } catch (const std::bad_alloc&) {
     return give_up({Errc::out_of_memory, Step::spawn, 0, 0, 0});
   }
