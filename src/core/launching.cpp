@@ -2,6 +2,7 @@
 //
 //   SLUICE_INHERITED=pipe:3,4           spawn()'s end: its mechanism, and its handles in the order of Mechanism::take_end()
 //   SLUICE_INHERITED_NAME=pipe:5,6      one that was given a name
+//   SLUICE_INHERITED=pipe:3,4?framing=line   one that speaks a foreign framing
 //
 // The end that stays plays the listener's part: it makes what has to be made, once the other has said hello.
 #include <algorithm>
@@ -17,6 +18,7 @@
 #include "core/api_access.hpp"
 #include "core/connecting.hpp"
 #include "core/endpoint.hpp"
+#include "core/framing.hpp"
 #include "core/guarded.hpp"
 #include "core/joined_tether.hpp"
 #include "links/child_process.hpp"
@@ -63,8 +65,11 @@ Result<MadeEnds> make_ends(std::string_view endpoint, std::string_view name, con
     if (!value.empty()) value += ',';
     value += std::to_string(handle.native());
   }
-  return MadeEnds{*resolved, std::move(ends->ours), std::move(ends->theirs),
-                  *variable + '=' + to_text(resolved->row.name, value)};
+  std::string theirs = to_text(resolved->row.name, value);
+  // What goes over the wire both have to know; the other options are each end's own.
+  const Framing framing = resolved->limits.framing;
+  if (is_foreign(framing)) theirs.append("?framing=").append(row_of(framing).name);
+  return MadeEnds{*resolved, std::move(ends->ours), std::move(ends->theirs), *variable + '=' + theirs};
 }
 
 Result<ChildEnd> make_child_end(std::string_view endpoint, std::string_view name, const Options& options) {

@@ -37,6 +37,10 @@ class PipeMechanism final : public links::Mechanism {
     if (!to_us) return to_us.error();
     auto to_them = os::make_pipe(capacity);
     if (!to_them) return to_them.error();
+    // Ours alone: whoever gets the others may know nothing of Sluice, and reads and writes them plainly.
+    if (!os::set_nonblocking(to_us->reading) || !os::set_nonblocking(to_them->writing)) {
+      return Error{Errc::not_supported, Step::make_pipes, 0, 0, 0};
+    }
     auto ours = meet(std::move(to_us->reading), std::move(to_them->writing));
     if (!ours) return ours.error();
     links::Ends ends{*std::move(ours), {}};

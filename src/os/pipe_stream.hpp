@@ -17,9 +17,10 @@
 
 namespace sluice::inline v0::os {
 
-// Both ends of a pipe, close-on-exec and non-blocking. Each has an open file of its own: whoever has the other end can't take
-// its modes away. `capacity`: bytes, rounded up by the system; 0: the system's default. limit_reached (Step::make_pipes): no
-// descriptors left, or more capacity than this user may have (first: asked for, second: the most).
+// Both ends of a pipe, close-on-exec and blocking, as programs expect what they are given. Each has an open file of its own:
+// whoever has the other end can't change its modes. `capacity`: bytes, rounded up by the system; 0: the system's default.
+// limit_reached (Step::make_pipes): no descriptors left, or more capacity than this user may have (first: asked for, second:
+// the most).
 struct Pipe {
   links::Descriptor reading;
   links::Descriptor writing;

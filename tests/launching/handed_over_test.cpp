@@ -4,19 +4,14 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <poll.h>
-#include <sys/socket.h>
+#include <spawn.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <cstdlib>
-#include <cstring>
-#include <filesystem>
 #include <string>
-#include <utility>
 
 namespace sluice_test {
 namespace {
@@ -74,6 +69,50 @@ TEST(HandedOver, AChildThatCannotBeKilledIsNotWaitedFor) {
   EXPECT_DONE(another->process.kill());
   EXPECT_DONE(another->process.wait(kPatience));
   EXPECT_FALSE(has_children()) << "it was reaped when it had ended";
+}
+
+// ---- strangers -----------------------------------------------------------------------------------------------------------
+
+class HandedOverTo : public testing::TestWithParam<const char*> {};
+INSTANTIATE_TEST_SUITE_P(Over, HandedOverTo, testing::Values("pipe:?framing=line", "unix:?framing=line"),
+                         [](const auto& tested) {
+                           return std::string(
+                               std::string_view{tested.param}.substr(0, std::string_view{tested.param}.find(':')));
+                         });
+
+// It finds blocking descriptors, as every program expects of what it is given.
+TEST_P(HandedOverTo, AProgramThatKnowsNothingOfSluice) {
+  auto end = sluice::child_end(GetParam());
+  ASSERT_DONE(end);
+  const auto& handles = end->launch.handles;
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  for (const auto& handle : handles) {
+    EXPECT_FALSE(is_nonblocking(native(handle)));
+    posix_spawn_file_actions_adddup2(&actions, native(handle), native(handle));
+  }
+  std::array<std::string, 4> words{child_program(), "plain", std::to_string(native(handles.front())),
+                                   std::to_string(native(handles.back()))};
+  std::array<char*, 5> argv{words[0].data(), words[1].data(), words[2].data(), words[3].data(), nullptr};
+  pid_t child = -1;
+  ASSERT_EQ(posix_spawn(&child, argv[0], &actions, nullptr, argv.data(), environ), 0);
+  posix_spawn_file_actions_destroy(&actions);
+  end->launch = {};
+  expect_echo(end->channel, "a line");
+  EXPECT_CODE(end->channel.receive(kPatience), Errc::closed);
+  int status = -1;
+  EXPECT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+}
+
+// … and one that does finds out which framing it is.
+TEST_P(HandedOverTo, ASluiceProgramInheritsTheFraming) {
+  auto child = sluice::spawn(GetParam(), std::vector<std::string>{child_program(), "plain"}, kPatience);
+  ASSERT_DONE(child);
+  EXPECT_EQ(child->channel.traits().framing, "line");
+  expect_echo(child->channel, "a line");
+  EXPECT_CODE(child->channel.receive(kPatience), Errc::closed);
+  EXPECT_EQ(child->process.wait(kPatience).value().status, 0);
 }
 
 }  // namespace

@@ -48,7 +48,7 @@ Result<void> give_capacity(const links::Descriptor& pipe, std::size_t capacity) 
 
 Result<Pipe> make_pipe(std::size_t capacity) {
   int ends[2];
-  if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return failure(errno, Step::make_pipes);
+  if (::pipe2(ends, O_CLOEXEC) != 0) return failure(errno, Step::make_pipes);
   Pipe pipe{links::Descriptor{ends[0]}, links::Descriptor{ends[1]}};
   if (auto given = give_capacity(pipe.writing, capacity); !given) return given.error();
   return pipe;

@@ -133,7 +133,8 @@ std::unique_ptr<links::Dialer> make_fileless_dialer(std::function<Result<links::
 
 Result<links::Ends> make_socket_ends(const InLobby& in_lobby) {
   std::array<int, 2> sockets{};
-  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sockets.data()) != 0) {
+  // Blocking, for a stranger who gets the other end reads it plainly. Ours needs no mode (os/socket_calls.hpp).
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets.data()) != 0) {
     return failure(errno, Step::inherit);
   }
   links::Descriptor ours{sockets[0]};
