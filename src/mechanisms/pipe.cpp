@@ -52,8 +52,10 @@ class PipeMechanism final : public links::Mechanism {
   [[nodiscard]] Result<links::Meeting> take_end(std::vector<links::Descriptor> handles, const links::Place&) const override {
     constexpr Error kNoEnd{Errc::misuse, Step::adopt, 0, 0, 0};
     if (handles.size() != 2 || !os::is_reading_end(handles[0]) || !os::is_writing_end(handles[1])) return kNoEnd;
-    for (const auto& handle : handles) {
-      if (!os::set_nonblocking(handle) || !os::set_close_on_exec(handle)) return kNoEnd;
+    for (auto& handle : handles) {
+      auto own = os::with_modes_of_its_own(std::move(handle));
+      if (!own) return own.error();
+      handle = *std::move(own);
     }
     return meet(std::move(handles[0]), std::move(handles[1]));
   }

@@ -31,6 +31,12 @@ struct Pipe {
 [[nodiscard]] bool is_reading_end(const links::Descriptor& handle) noexcept;
 [[nodiscard]] bool is_writing_end(const links::Descriptor& handle) noexcept;
 
+// The same end as an open file of our own, close-on-exec and non-blocking: the modes of the one that was handed over belong to
+// all that share it, who may read it plainly, or take them away. Where the system refuses that (no /proc, another user's pipe,
+// no descriptors left, nobody at the other end any more), the same open file, with its modes set. misuse (Step::adopt): it has
+// no such modes.
+[[nodiscard]] Result<links::Descriptor> with_modes_of_its_own(links::Descriptor end);
+
 class PipeStream final : public links::StreamLink {
  public:
   // Both non-blocking.

@@ -3,6 +3,7 @@
 #include "os/pipe_stream.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -13,8 +14,10 @@
 #include <cerrno>
 #include <climits>
 #include <ctime>
+#include <string>
 
 #include "os/failure.hpp"
+#include "os/handles.hpp"
 #include "os/socket_calls.hpp"
 #include "os/system_file.hpp"
 
@@ -56,6 +59,18 @@ Result<Pipe> make_pipe(std::size_t capacity) {
 
 bool is_reading_end(const links::Descriptor& handle) noexcept { return is_end(handle, O_RDONLY); }
 bool is_writing_end(const links::Descriptor& handle) noexcept { return is_end(handle, O_WRONLY); }
+
+Result<links::Descriptor> with_modes_of_its_own(links::Descriptor end) {
+  const std::string path = "/proc/self/fd/" + std::to_string(number(end));  // opens what it stands for anew (proc(5))
+  const int mode = ::fcntl(number(end), F_GETFL) & O_ACCMODE;
+  links::Descriptor own{::open(path.c_str(), mode | O_NONBLOCK | O_CLOEXEC)};
+  // The reading end of a FIFO that was opened when nobody wrote takes no note of that (fifo(7); linux/fs/pipe.c, fifo_open):
+  // the one that was handed over may.
+  pollfd seen{.fd = number(end), .events = 0, .revents = 0};
+  if (own && ::poll(&seen, 1, 0) == 0) return own;
+  if (!set_nonblocking(end) || !set_close_on_exec(end)) return Error{Errc::misuse, Step::adopt, 0, 0, 0};
+  return end;
+}
 
 std::ptrdiff_t write_and_take_signal_back(int pipe, const iovec* parts, int count) noexcept {
   sigset_t only;

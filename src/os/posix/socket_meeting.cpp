@@ -67,7 +67,7 @@ class AdoptedAcceptor final : public links::Acceptor {
       : socket_(std::move(socket)), where_(std::move(where)), allow_(allow) {}
 
   Result<links::Meeting> accept() override {
-    auto socket = accept_connection(socket_);
+    auto socket = accept_shared(socket_);
     if (!socket) return socket.error();
     return meet(*std::move(socket), allow_, {});
   }
