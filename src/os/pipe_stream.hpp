@@ -3,7 +3,6 @@
 
 #include <sys/uio.h>
 
-#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <span>
@@ -41,7 +40,7 @@ class PipeStream final : public links::StreamLink {
  public:
   // Both non-blocking.
   PipeStream(links::Descriptor incoming, links::Descriptor outgoing) noexcept
-      : incoming_(std::move(incoming)), outgoing_(std::move(outgoing)), room_at_(outgoing_.native()) {}
+      : incoming_(std::move(incoming)), outgoing_(std::move(outgoing)) {}
 
   using StreamLink::read;
   using StreamLink::write;
@@ -50,15 +49,13 @@ class PipeStream final : public links::StreamLink {
   Result<std::size_t> read(std::span<const std::span<std::byte>> rooms, std::vector<links::Descriptor>* handles) override;
 
   [[nodiscard]] links::Waitable incoming() const override { return {incoming_.native()}; }
-  [[nodiscard]] links::Waitable outgoing() const override { return {room_at_.load(std::memory_order_relaxed)}; }
+  [[nodiscard]] links::Waitable outgoing() const override { return {outgoing_.native()}; }
+  // limit_reached: it takes a descriptor for a moment; nothing has changed then.
   Result<void> finish_writing() override;
 
  private:
   links::Descriptor incoming_;
-  links::Descriptor outgoing_;
-  // Where room is waited for. relaxed: once the pipe is closed nobody waits for room any more, and who still asks where may be
-  // told either.
-  std::atomic<links::Descriptor::Native> room_at_;
+  links::Descriptor outgoing_;  // once writing is finished, what stands there for the pipe
 };
 
 // Writes to a pipe without waiting and without a SIGPIPE: what writev(2) returns, and errno.

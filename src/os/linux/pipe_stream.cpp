@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -13,7 +14,9 @@
 #include <atomic>
 #include <cerrno>
 #include <climits>
+#include <cstdint>
 #include <ctime>
+#include <limits>
 #include <string>
 
 #include "os/failure.hpp"
@@ -120,9 +123,14 @@ Result<std::size_t> PipeStream::write(std::span<const std::span<const std::byte>
 }
 
 Result<void> PipeStream::finish_writing() {
-  room_at_.store(incoming_.native(), std::memory_order_relaxed);
-  outgoing_ = {};
-  return {};
+  // The pipe is closed, its number is not given back: another thread may be about to wait there for room, and would wait for
+  // what came to have the number. What takes its place wakes nobody: an eventfd(2) whose counter is full is never writable, and
+  // never has a hang-up or an error, which are always waited for.
+  constexpr std::uint64_t kFull = std::numeric_limits<std::uint64_t>::max() - 1;
+  const links::Descriptor stand_in{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+  bool done = stand_in && ::write(number(stand_in), &kFull, sizeof kFull) == sizeof kFull;
+  while (done && ::dup3(number(stand_in), number(outgoing_), O_CLOEXEC) < 0) done = errno == EINTR;
+  return done ? Result<void>{} : Error{Errc::limit_reached, Step::finish, errno, 0, 0};
 }
 
 Result<std::size_t> PipeStream::read(std::span<const std::span<std::byte>> rooms, std::vector<links::Descriptor>*) {
