@@ -163,15 +163,29 @@ Result<links::Meeting> take_inherited(const Resolved& resolved) {
   return meeting;
 }
 
+// Nobody claims these any more, for the variable is gone. They stay open all the same: the environment may be anybody's text,
+// by which nobody may close this program's own. But what was meant for this process goes to none that it starts.
+void keep_unclaimed(std::string_view where) {
+  const auto numbers = numbers_in(where);
+  if (!numbers) return;
+  for (const auto number : *numbers) links::keep_from_programs(number);
+}
+
 Result<std::unique_ptr<Session>> claim(std::string_view name, Deadline deadline, const Options& options) {
   const auto variable = variable_of(name);
   if (!variable) return variable.error();
   const auto value = links::take_variable(*variable);
   if (!value) return Error{Errc::not_found, Step::inherit, 0, 0, 0};
   const auto resolved = resolve(*value, options);
-  if (!resolved) return resolved.error().code == Errc::invalid_endpoint ? makes_no_sense() : resolved.error();
+  if (!resolved) {
+    if (const auto endpoint = parse_endpoint(*value)) keep_unclaimed(endpoint->where);
+    return resolved.error().code == Errc::invalid_endpoint ? makes_no_sense() : resolved.error();
+  }
   auto meeting = take_inherited(*resolved);
-  if (!meeting) return meeting.error();
+  if (!meeting) {
+    keep_unclaimed(resolved->place.where);
+    return meeting.error();
+  }
   Connecting connecting{Handshake::Role::connecting, *std::move(meeting), resolved->row, resolved->limits};
   auto established = wait_until_connected(connecting, Step::inherit, deadline);
   if (!established) return established.error();

@@ -115,5 +115,25 @@ TEST_P(HandedOverTo, ASluiceProgramInheritsTheFraming) {
   EXPECT_EQ(child->process.wait(kPatience).value().status, 0);
 }
 
+// ---- what can't be claimed -----------------------------------------------------------------------------------------------
+
+// It may be anybody's, and stays open; but it goes to no program that this one starts.
+TEST(HandedOver, WhatCannotBeClaimedIsPassedOnToNobody) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(pipe2(ends.data(), 0), 0);
+  const std::string reading = std::to_string(ends[0]);
+  const std::string writing = std::to_string(ends[1]);
+  const int of_stream = fcntl(STDERR_FILENO, F_GETFD);
+  for (const std::string& value : {"pipe:" + writing + "," + reading, "pipe:" + reading + "," + writing + "?max_message=x",
+                                   "nothing:" + reading + "," + writing, "unix:" + reading + "," + writing + ",2"}) {
+    for (const int end : ends) fcntl(end, F_SETFD, 0);
+    setenv("SLUICE_INHERITED", value.c_str(), 1);
+    EXPECT_FALSE(sluice::inherited({}, Deadline::now())) << value;
+    for (const int end : ends) EXPECT_EQ(fcntl(end, F_GETFD), FD_CLOEXEC) << value;
+    EXPECT_EQ(fcntl(STDERR_FILENO, F_GETFD), of_stream);
+  }
+  for (const int end : ends) close(end);
+}
+
 }  // namespace
 }  // namespace sluice_test
