@@ -142,8 +142,8 @@ class TcpAcceptor final : public links::Acceptor {
  public:
   using Accept = Result<links::Descriptor> (*)(const links::Descriptor&) noexcept;
 
-  TcpAcceptor(links::Descriptor socket, std::string where, Allow allow, seconds keepalive, Accept accept) noexcept
-      : socket_(std::move(socket)), where_(std::move(where)), allow_(allow), keepalive_(keepalive), accept_(accept) {}
+  TcpAcceptor(links::Descriptor socket, std::string where, Allow allow, seconds keepalive, Accept how) noexcept
+      : socket_(std::move(socket)), where_(std::move(where)), allow_(allow), keepalive_(keepalive), accept_(how) {}
 
   Result<links::Meeting> accept() override {
     auto socket = accept_(socket_);
