@@ -2,6 +2,7 @@
 //
 //   SLUICE_INHERITED=pipe:3,4           spawn()'s end: its mechanism, and its handles in the order of Mechanism::take_end()
 //   SLUICE_INHERITED_NAME=pipe:5,6      one that was given a name
+//   SLUICE_INHERITED=pipe:3,4?framing=line   one that speaks a foreign framing
 //
 // The end that stays plays the listener's part: it makes what has to be made, once the other has said hello.
 #include <algorithm>
@@ -17,6 +18,7 @@
 #include "core/api_access.hpp"
 #include "core/connecting.hpp"
 #include "core/endpoint.hpp"
+#include "core/framing.hpp"
 #include "core/guarded.hpp"
 #include "core/joined_tether.hpp"
 #include "links/child_process.hpp"
@@ -63,8 +65,11 @@ Result<MadeEnds> make_ends(std::string_view endpoint, std::string_view name, con
     if (!value.empty()) value += ',';
     value += std::to_string(handle.native());
   }
-  return MadeEnds{*resolved, std::move(ends->ours), std::move(ends->theirs),
-                  *variable + '=' + to_text(resolved->row.name, value)};
+  std::string theirs = to_text(resolved->row.name, value);
+  // What goes over the wire both have to know; the other options are each end's own.
+  const Framing framing = resolved->limits.framing;
+  if (is_foreign(framing)) theirs.append("?framing=").append(row_of(framing).name);
+  return MadeEnds{*resolved, std::move(ends->ours), std::move(ends->theirs), *variable + '=' + theirs};
 }
 
 Result<ChildEnd> make_child_end(std::string_view endpoint, std::string_view name, const Options& options) {
@@ -101,19 +106,21 @@ Result<Child> start_child(std::string_view endpoint, std::span<const std::string
                           const Options& options) {
   auto ends = make_ends(endpoint, {}, options);
   if (!ends) return ends.error();
-  auto child = links::ChildProcess::start(
+  auto started = links::ChildProcess::start(
       {.argv = argv, .left_out = kVariable, .environment = {&ends->variable, 1}, .handles = ends->theirs});
-  if (!child) return child.error();
+  if (!started) return started.error();
+  // First of all: from here on somebody reaps it, whatever fails.
+  auto process = ApiAccess::process(*std::move(started));
+  if (!process) return process.error();
   const auto give_up = [&](const Error& error) {
-    (void)child->kill();
-    child->wait_and_reap();
+    ApiAccess::end(*process);
     return error;
   };
   try {
-    auto established = meet_child(*ends, *child, deadline);
+    auto established = meet_child(*ends, ApiAccess::child(*process), deadline);
     if (!established) return give_up(established.error());
     auto channel = ApiAccess::channel(std::make_unique<Session>(*std::move(established)));
-    return Child{std::move(channel), ApiAccess::process(*std::move(child))};
+    return Child{std::move(channel), *std::move(process)};
   } catch (const std::bad_alloc&) {
     return give_up({Errc::out_of_memory, Step::spawn, 0, 0, 0});
   }
@@ -156,15 +163,29 @@ Result<links::Meeting> take_inherited(const Resolved& resolved) {
   return meeting;
 }
 
+// Nobody claims these any more, for the variable is gone. They stay open all the same: the environment may be anybody's text,
+// by which nobody may close this program's own. But what was meant for this process goes to none that it starts.
+void keep_unclaimed(std::string_view where) {
+  const auto numbers = numbers_in(where);
+  if (!numbers) return;
+  for (const auto number : *numbers) links::keep_from_programs(number);
+}
+
 Result<std::unique_ptr<Session>> claim(std::string_view name, Deadline deadline, const Options& options) {
   const auto variable = variable_of(name);
   if (!variable) return variable.error();
   const auto value = links::take_variable(*variable);
   if (!value) return Error{Errc::not_found, Step::inherit, 0, 0, 0};
   const auto resolved = resolve(*value, options);
-  if (!resolved) return resolved.error().code == Errc::invalid_endpoint ? makes_no_sense() : resolved.error();
+  if (!resolved) {
+    if (const auto endpoint = parse_endpoint(*value)) keep_unclaimed(endpoint->where);
+    return resolved.error().code == Errc::invalid_endpoint ? makes_no_sense() : resolved.error();
+  }
   auto meeting = take_inherited(*resolved);
-  if (!meeting) return meeting.error();
+  if (!meeting) {
+    keep_unclaimed(resolved->place.where);
+    return meeting.error();
+  }
   Connecting connecting{Handshake::Role::connecting, *std::move(meeting), resolved->row, resolved->limits};
   auto established = wait_until_connected(connecting, Step::inherit, deadline);
   if (!established) return established.error();

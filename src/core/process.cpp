@@ -17,7 +17,8 @@
 namespace sluice::inline v0 {
 
 struct Process::Started {
-  explicit Started(links::ChildProcess process) noexcept : child(std::move(process)), generation(links::process_generation()) {}
+  explicit Started(links::ChildProcess&& process) noexcept
+      : child(std::move(process)), generation(links::process_generation()) {}
 
   [[nodiscard]] bool is_foreign_process() const noexcept { return links::process_generation() != generation; }
   // How it ended; would_block while it runs. Once it is known it stays so.
@@ -80,9 +81,25 @@ namespace {
 template <class Entry>
 constinit Abandoned<Entry> abandoned{};
 
+// Its end is near only if it could be killed.
+void end_child(const links::ChildProcess& child) noexcept {
+  if (child.kill()) child.wait_and_reap();
+}
+
 }  // namespace
 
-Process ApiAccess::process(links::ChildProcess child) { return Process{std::make_unique<Process::Started>(std::move(child))}; }
+Result<Process> ApiAccess::process(links::ChildProcess&& child) {
+  try {
+    return Process{std::make_unique<Process::Started>(std::move(child))};
+  } catch (const std::bad_alloc&) {
+    end_child(child);  // NOLINT(bugprone-use-after-move): it is moved only once there is memory for it
+    return Error{Errc::out_of_memory, Step::spawn, 0, 0, 0};
+  }
+}
+
+const links::ChildProcess& ApiAccess::child(const Process& process) noexcept { return process.started_->child; }
+
+void ApiAccess::end(const Process& process) noexcept { end_child(process.started_->child); }
 
 }  // namespace core
 

@@ -35,7 +35,7 @@ class ChildProcess {
   [[nodiscard]] Result<Exit> reap() const noexcept;
   // Ends it; success if it has ended already. access_denied: it has become another user's.
   [[nodiscard]] Result<void> kill() const noexcept;
-  // Waits for its end, which has to be near, and reaps it.
+  // Waits for its end, which has to be near (kill() has succeeded), and reaps it.
   void wait_and_reap() const noexcept;
   // Readable once it has ended.
   [[nodiscard]] Waitable waitable() const noexcept { return {process_.native()}; }

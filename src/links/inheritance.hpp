@@ -20,6 +20,9 @@ namespace sluice::inline v0::links {
 [[nodiscard]] Result<Descriptor> duplicate_inherited(Descriptor::Native number);
 // Closes an inherited handle, of which a duplicate is held.
 void close_inherited(Descriptor::Native number) noexcept;
+// Programs that this process starts don't inherit it any more; it stays open. Nothing for what isn't open, and for a standard
+// stream: that is never one that was handed over (beside_standard_streams()), and the programs need it.
+void keep_from_programs(Descriptor::Native number) noexcept;
 
 // The same handle under a number that is no standard stream's: there it would take that place in the program that inherits it.
 // limit_reached: no descriptors left.

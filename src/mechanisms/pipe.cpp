@@ -37,6 +37,10 @@ class PipeMechanism final : public links::Mechanism {
     if (!to_us) return to_us.error();
     auto to_them = os::make_pipe(capacity);
     if (!to_them) return to_them.error();
+    // Ours alone: whoever gets the others may know nothing of Sluice, and reads and writes them plainly.
+    if (!os::set_nonblocking(to_us->reading) || !os::set_nonblocking(to_them->writing)) {
+      return Error{Errc::not_supported, Step::make_pipes, 0, 0, 0};
+    }
     auto ours = meet(std::move(to_us->reading), std::move(to_them->writing));
     if (!ours) return ours.error();
     links::Ends ends{*std::move(ours), {}};
@@ -48,8 +52,10 @@ class PipeMechanism final : public links::Mechanism {
   [[nodiscard]] Result<links::Meeting> take_end(std::vector<links::Descriptor> handles, const links::Place&) const override {
     constexpr Error kNoEnd{Errc::misuse, Step::adopt, 0, 0, 0};
     if (handles.size() != 2 || !os::is_reading_end(handles[0]) || !os::is_writing_end(handles[1])) return kNoEnd;
-    for (const auto& handle : handles) {
-      if (!os::set_nonblocking(handle) || !os::set_close_on_exec(handle)) return kNoEnd;
+    for (auto& handle : handles) {
+      auto own = os::with_modes_of_its_own(std::move(handle));
+      if (!own) return own.error();
+      handle = *std::move(own);
     }
     return meet(std::move(handles[0]), std::move(handles[1]));
   }

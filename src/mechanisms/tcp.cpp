@@ -140,11 +140,13 @@ Result<links::Meeting> meet(links::Descriptor socket, Allow allow, seconds keepa
 
 class TcpAcceptor final : public links::Acceptor {
  public:
-  TcpAcceptor(links::Descriptor socket, std::string where, Allow allow, seconds keepalive) noexcept
-      : socket_(std::move(socket)), where_(std::move(where)), allow_(allow), keepalive_(keepalive) {}
+  using Accept = Result<links::Descriptor> (*)(const links::Descriptor&) noexcept;
+
+  TcpAcceptor(links::Descriptor socket, std::string where, Allow allow, seconds keepalive, Accept how) noexcept
+      : socket_(std::move(socket)), where_(std::move(where)), allow_(allow), keepalive_(keepalive), accept_(how) {}
 
   Result<links::Meeting> accept() override {
-    auto socket = os::accept_connection(socket_);
+    auto socket = accept_(socket_);
     if (!socket) return socket.error();
     return meet(*std::move(socket), allow_, keepalive_, false);
   }
@@ -156,6 +158,7 @@ class TcpAcceptor final : public links::Acceptor {
   std::string where_;
   Allow allow_;
   seconds keepalive_;
+  Accept accept_;
 };
 
 class TcpDialer final : public links::Dialer {
@@ -213,8 +216,8 @@ class Tcp final : public links::Mechanism {
       // Rather now than to refuse everybody who comes.
       if (auto told = check_that_owners_are_told(*own, os::nobody(*own)); !told) return told.error();
     }
-    return std::unique_ptr<links::Acceptor>(
-        std::make_unique<TcpAcceptor>(*std::move(socket), os::to_text(*own), place.allow, target->keepalive));
+    return std::unique_ptr<links::Acceptor>(std::make_unique<TcpAcceptor>(*std::move(socket), os::to_text(*own), place.allow,
+                                                                          target->keepalive, os::accept_connection));
   }
 
   [[nodiscard]] Result<std::unique_ptr<links::Dialer>> dial(const links::Place& place) const override {
@@ -245,7 +248,7 @@ class Tcp final : public links::Mechanism {
       return Error{Errc::access_denied, Step::identify_peer, 0, 0, 0};
     }
     return std::unique_ptr<links::Acceptor>(
-        std::make_unique<TcpAcceptor>(std::move(listening), os::to_text(*own), place.allow, *keepalive));
+        std::make_unique<TcpAcceptor>(std::move(listening), os::to_text(*own), place.allow, *keepalive, os::accept_shared));
   }
 
   [[nodiscard]] std::string probe_where(std::string_view) const override { return "127.0.0.1:0"; }

@@ -3,7 +3,6 @@
 
 #include <sys/uio.h>
 
-#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <span>
@@ -17,9 +16,10 @@
 
 namespace sluice::inline v0::os {
 
-// Both ends of a pipe, close-on-exec and non-blocking. Each has an open file of its own: whoever has the other end can't take
-// its modes away. `capacity`: bytes, rounded up by the system; 0: the system's default. limit_reached (Step::make_pipes): no
-// descriptors left, or more capacity than this user may have (first: asked for, second: the most).
+// Both ends of a pipe, close-on-exec and blocking, as programs expect what they are given. Each has an open file of its own:
+// whoever has the other end can't change its modes. `capacity`: bytes, rounded up by the system; 0: the system's default.
+// limit_reached (Step::make_pipes): no descriptors left, or more capacity than this user may have (first: asked for, second:
+// the most).
 struct Pipe {
   links::Descriptor reading;
   links::Descriptor writing;
@@ -30,11 +30,17 @@ struct Pipe {
 [[nodiscard]] bool is_reading_end(const links::Descriptor& handle) noexcept;
 [[nodiscard]] bool is_writing_end(const links::Descriptor& handle) noexcept;
 
+// The same end as an open file of our own, close-on-exec and non-blocking: the modes of the one that was handed over belong to
+// all that share it, who may read it plainly, or take them away. Where the system refuses that (no /proc, another user's pipe,
+// no descriptors left, nobody at the other end any more), the same open file, with its modes set. misuse (Step::adopt): it has
+// no such modes.
+[[nodiscard]] Result<links::Descriptor> with_modes_of_its_own(links::Descriptor end);
+
 class PipeStream final : public links::StreamLink {
  public:
   // Both non-blocking.
   PipeStream(links::Descriptor incoming, links::Descriptor outgoing) noexcept
-      : incoming_(std::move(incoming)), outgoing_(std::move(outgoing)), room_at_(outgoing_.native()) {}
+      : incoming_(std::move(incoming)), outgoing_(std::move(outgoing)) {}
 
   using StreamLink::read;
   using StreamLink::write;
@@ -43,15 +49,13 @@ class PipeStream final : public links::StreamLink {
   Result<std::size_t> read(std::span<const std::span<std::byte>> rooms, std::vector<links::Descriptor>* handles) override;
 
   [[nodiscard]] links::Waitable incoming() const override { return {incoming_.native()}; }
-  [[nodiscard]] links::Waitable outgoing() const override { return {room_at_.load(std::memory_order_relaxed)}; }
+  [[nodiscard]] links::Waitable outgoing() const override { return {outgoing_.native()}; }
+  // limit_reached: it takes a descriptor for a moment; nothing has changed then.
   Result<void> finish_writing() override;
 
  private:
   links::Descriptor incoming_;
-  links::Descriptor outgoing_;
-  // Where room is waited for. relaxed: once the pipe is closed nobody waits for room any more, and who still asks where may be
-  // told either.
-  std::atomic<links::Descriptor::Native> room_at_;
+  links::Descriptor outgoing_;  // once writing is finished, what stands there for the pipe
 };
 
 // Writes to a pipe without waiting and without a SIGPIPE: what writev(2) returns, and errno.

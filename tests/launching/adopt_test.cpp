@@ -115,6 +115,33 @@ TEST_F(Adopt, BothEndsOfTwoPipes) {
   expect_to_talk(*channel, **other);
 }
 
+// What others hold of the same open files, they read and write as before.
+TEST_F(Adopt, WhoSharesAnEndFindsItsModesUnchanged) {
+  std::array<int, 2> there{};
+  std::array<int, 2> back{};
+  ASSERT_EQ(pipe2(there.data(), O_CLOEXEC), 0);
+  ASSERT_EQ(pipe2(back.data(), O_CLOEXEC), 0);
+  std::array<Handle, 2> ends{Handle{back[0]}, Handle{there[1]}};
+  const std::array<Handle, 2> others{Handle{there[0]}, Handle{back[1]}};
+  auto [socket, its_peer] = sockets();
+  const std::array<Handle, 3> shared{ends[0].duplicate().value(), ends[1].duplicate().value(), socket.duplicate().value()};
+  auto over_pipes = sluice::adopt(ends, "pipe:?framing=line", kPatience);
+  auto over_socket = sluice::adopt(std::move(socket), "unix:?framing=line", kPatience);
+  ASSERT_DONE(over_pipes);
+  ASSERT_DONE(over_socket);
+  for (const auto& handle : shared) EXPECT_EQ(fcntl(native(handle), F_GETFL) & O_NONBLOCK, 0);
+
+  EXPECT_CODE(over_pipes->receive(Deadline::now()), Errc::would_block);
+  EXPECT_CODE(over_socket->receive(Deadline::now()), Errc::would_block);
+  EXPECT_EQ(write(native(others[1]), "x\n", 2), 2);
+  EXPECT_EQ(write(native(its_peer), "y\n", 2), 2);
+  EXPECT_EQ(text_of(over_pipes->receive(kPatience).value()), "x");
+  EXPECT_EQ(text_of(over_socket->receive(kPatience).value()), "y");
+  const std::string large(std::size_t{64} << 10, 'z');  // with its end more than a pipe holds
+  EXPECT_DONE(over_pipes->send(bytes_of(large), Deadline::now())) << "accepted, and the rest is kept";
+  EXPECT_CODE(over_pipes->send(bytes_of(large), Deadline::now()), Errc::would_block);
+}
+
 // An accepted connection, whose other end is an ordinary connect(); and a connected one, at whose other end somebody accepts.
 TEST_F(Adopt, OneEndOfAConnectionOfTheMechanismsOwn) {
   const std::string path = folder_ + "/socket";
@@ -155,10 +182,13 @@ TEST_F(Adopt, SocketsThatListenAlready) {
                                                         std::pair{std::string{}, listening_on_loopback(loopback)}};
   sockets[1].first = loopback;
   for (auto& [endpoint, socket] : sockets) {
+    const Handle shared = socket.duplicate().value();
     auto listener = sluice::adopt_listener(std::move(socket), endpoint);
     ASSERT_DONE(listener);
     EXPECT_EQ(listener->endpoint(), endpoint);
     EXPECT_CODE(listener->accept(Deadline::now()), Errc::would_block) << "it has become non-blocking";
+    fcntl(native(shared), F_SETFL, 0);
+    EXPECT_CODE(listener->accept(Deadline::now()), Errc::would_block) << "whoever shares it has taken that back";
     std::optional<sluice::Result<Channel>> other;
     std::thread connecting([&] { other.emplace(sluice::connect(endpoint, kPatience)); });
     auto channel = listener->accept(kPatience);

@@ -4,6 +4,9 @@
 //   echo STATUS   sends back what it receives, until the other end closes; then exits with STATUS
 //   look          tells in one message what it has got: descriptors, environment, signals
 //   claim         exits with 3 where nothing is inherited, 0 where something is, 1 otherwise
+//   nobody FD     becomes another user's without claiming anything, and lives until nobody writes to FD any more
+//   plain FD FD   echoes one line from the first to the second, as a program that knows nothing of Sluice
+//   plain         exits with 0 if the end that it claims has the framing line
 //   grandchild    starts itself as `claim` once it has claimed its own end, and sends its status
 //   names         claims the ends "left" and "right", and echoes one message over each; then tries to claim one again
 //   die           sends three messages, and is killed
@@ -18,6 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <span>
 #include <string>
@@ -86,6 +90,31 @@ int try_to_claim() {
   return channel.error().code == Errc::not_found ? kNotFound : 1;
 }
 
+int become_nobody(int until) {
+  constexpr uid_t kNobody = 65534;
+  if (setresuid(kNobody, kNobody, kNobody) != 0) return 1;
+  char byte = 0;
+  while (read(until, &byte, 1) < 0 && errno == EINTR) {
+  }
+  return 0;
+}
+
+// As any program reads and writes what it has been given: a read waits, and whatever it answers is final.
+int plain(int from, int to) {
+  std::string line(100, '\0');
+  const ssize_t size = read(from, line.data(), line.size());
+  if (size <= 0) return 1;
+  line.resize(static_cast<std::size_t>(size));
+  return write(to, line.data(), line.size()) == size ? 0 : 1;
+}
+
+int plain_channel() {
+  auto channel = claim();
+  const auto message = channel.receive(kPatience);
+  if (!message || channel.traits().framing != "line") return 1;
+  return channel.send(message->bytes(), kPatience) && channel.close(kPatience) ? 0 : 1;
+}
+
 int grandchild(char* program) {
   auto channel = claim();
   std::string mode = "claim";
@@ -148,6 +177,8 @@ int main(int count, char** words) {
   if (mode == "echo") return echo(word);
   if (mode == "look") return look();
   if (mode == "claim") return try_to_claim();
+  if (mode == "nobody") return become_nobody(word);
+  if (mode == "plain") return count > 3 ? plain(word, std::atoi(words[3])) : plain_channel();
   if (mode == "grandchild") return grandchild(words[0]);
   if (mode == "names") return names();
   if (mode == "die") return die();

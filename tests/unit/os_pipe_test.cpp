@@ -3,15 +3,20 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <chrono>
 #include <ctime>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "os/connection_tether.hpp"
 #include "unit/os_support.hpp"
@@ -102,7 +107,6 @@ TEST(Pipe, TakesTheCapacityThatIsAskedFor) {
   for (const std::size_t capacity : {kPage, std::size_t{100} << 10, std::size_t{1} << 20}) {
     const auto pipe = os::make_pipe(capacity).value();
     EXPECT_GE(fcntl(number(pipe.reading), F_GETPIPE_SZ), static_cast<int>(capacity));
-    EXPECT_NE(fcntl(number(pipe.writing), F_GETFL) & O_NONBLOCK, 0);
     EXPECT_NE(fcntl(number(pipe.reading), F_GETFD) & FD_CLOEXEC, 0);
   }
   const auto refused = os::make_pipe(std::size_t{1} << 40);
@@ -124,6 +128,40 @@ TEST(Pipe, KnowsItsEnds) {
   EXPECT_FALSE(os::is_reading_end(one));
   EXPECT_FALSE(os::is_writing_end(one));
   EXPECT_FALSE(os::is_reading_end(links::Descriptor{}));
+}
+
+// The number stays taken: another thread may be about to wait there.
+TEST(Pipe, AfterTheLastWriteNobodyIsWokenForRoom) {
+  auto there = os::make_pipe(0).value();
+  auto back = os::make_pipe(0).value();
+  const int at = number(there.writing);
+  std::optional<os::PipeStream> stream{std::in_place, std::move(back.reading), std::move(there.writing)};
+  const auto ready = [at] {
+    pollfd room{.fd = at, .events = POLLOUT, .revents = 0};
+    return poll(&room, 1, 0) == 0 ? 0 : int{room.revents};
+  };
+  EXPECT_EQ(ready(), POLLOUT);
+
+  rlimit before{};
+  getrlimit(RLIMIT_NOFILE, &before);
+  const rlimit none{0, before.rlim_max};
+  setrlimit(RLIMIT_NOFILE, &none);
+  const auto refused = stream->finish_writing();
+  setrlimit(RLIMIT_NOFILE, &before);
+  EXPECT_EQ(code_of(refused), Errc::limit_reached);
+  EXPECT_EQ(ready(), POLLOUT) << "it goes on";
+
+  ASSERT_TRUE(stream->finish_writing());
+  char byte = 0;
+  EXPECT_EQ(read(number(there.reading), &byte, 1), 0) << "the end, without waiting";
+  EXPECT_EQ(stream->outgoing().native, at);
+  EXPECT_EQ(ready(), 0) << "open, and neither writable nor hung up";
+  EXPECT_EQ(fcntl(at, F_GETFD), FD_CLOEXEC);
+  there.reading.reset();
+  back.writing.reset();
+  EXPECT_EQ(ready(), 0) << "whatever becomes of the other end";
+  stream.reset();
+  EXPECT_EQ(fcntl(at, F_GETFD), -1);
 }
 
 // Bytes that nobody has read lie in front of the end: the tether tells of it all the same.

@@ -1,8 +1,10 @@
 #include "os/adopted_socket.hpp"
 
+#include <poll.h>
 #include <sys/socket.h>
 
 #include "os/handles.hpp"
+#include "os/socket_calls.hpp"
 
 namespace sluice::inline v0::os {
 namespace {
@@ -24,10 +26,6 @@ bool is_connected(const links::Descriptor& socket) noexcept {
   return ::getpeername(number(socket), reinterpret_cast<sockaddr*>(&address), &size) == 0;
 }
 
-Result<void> prepare(const links::Descriptor& socket) noexcept {
-  return set_close_on_exec(socket) && set_nonblocking(socket) ? Result<void>{} : Result<void>{kNot};
-}
-
 }  // namespace
 
 bool is_stream_socket(const links::Descriptor& handle, int family) noexcept {
@@ -35,13 +33,19 @@ bool is_stream_socket(const links::Descriptor& handle, int family) noexcept {
 }
 
 Result<void> prepare_adopted_connection(const links::Descriptor& socket) noexcept {
-  if (option(socket, SO_ACCEPTCONN) != 0 || !is_connected(socket)) return kNot;
-  return prepare(socket);
+  if (option(socket, SO_ACCEPTCONN) != 0 || !is_connected(socket) || !set_close_on_exec(socket)) return kNot;
+  return {};
 }
 
 Result<void> prepare_adopted_listener(const links::Descriptor& socket) noexcept {
-  if (option(socket, SO_ACCEPTCONN) != 1) return kNot;
-  return prepare(socket);
+  if (option(socket, SO_ACCEPTCONN) != 1 || !set_close_on_exec(socket) || !set_nonblocking(socket)) return kNot;
+  return {};
+}
+
+Result<links::Descriptor> accept_shared(const links::Descriptor& listening) noexcept {
+  pollfd waiting{.fd = number(listening), .events = POLLIN, .revents = 0};
+  if (::poll(&waiting, 1, 0) == 0) return Error{Errc::would_block, Step::accept, 0, 0, 0};
+  return accept_connection(listening);
 }
 
 }  // namespace sluice::inline v0::os

@@ -121,8 +121,10 @@ Result<ChildProcess> ChildProcess::start(const Start& start) {
   const Error error = spawn_failure(errno);
   if (error.os_code == ESRCH) return Error{Errc::peer_died, Step::spawn, error.os_code, 0, 0};
   // Without a handle of it nothing can be made of it: it is ended. The number is still its own, unless somebody has reaped it.
-  ::kill(id, SIGKILL);
-  while (::waitpid(id, nullptr, 0) < 0 && errno == EINTR) {
+  // One that can't be killed (it has become another user's) goes on, and stays a zombie when it has ended.
+  if (::kill(id, SIGKILL) == 0) {
+    while (::waitpid(id, nullptr, 0) < 0 && errno == EINTR) {
+    }
   }
   return error;
 }

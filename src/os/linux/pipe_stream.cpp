@@ -3,7 +3,9 @@
 #include "os/pipe_stream.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -12,9 +14,13 @@
 #include <atomic>
 #include <cerrno>
 #include <climits>
+#include <cstdint>
 #include <ctime>
+#include <limits>
+#include <string>
 
 #include "os/failure.hpp"
+#include "os/handles.hpp"
 #include "os/socket_calls.hpp"
 #include "os/system_file.hpp"
 
@@ -48,7 +54,7 @@ Result<void> give_capacity(const links::Descriptor& pipe, std::size_t capacity) 
 
 Result<Pipe> make_pipe(std::size_t capacity) {
   int ends[2];
-  if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return failure(errno, Step::make_pipes);
+  if (::pipe2(ends, O_CLOEXEC) != 0) return failure(errno, Step::make_pipes);
   Pipe pipe{links::Descriptor{ends[0]}, links::Descriptor{ends[1]}};
   if (auto given = give_capacity(pipe.writing, capacity); !given) return given.error();
   return pipe;
@@ -56,6 +62,18 @@ Result<Pipe> make_pipe(std::size_t capacity) {
 
 bool is_reading_end(const links::Descriptor& handle) noexcept { return is_end(handle, O_RDONLY); }
 bool is_writing_end(const links::Descriptor& handle) noexcept { return is_end(handle, O_WRONLY); }
+
+Result<links::Descriptor> with_modes_of_its_own(links::Descriptor end) {
+  const std::string path = "/proc/self/fd/" + std::to_string(number(end));  // opens what it stands for anew (proc(5))
+  const int mode = ::fcntl(number(end), F_GETFL) & O_ACCMODE;
+  links::Descriptor own{::open(path.c_str(), mode | O_NONBLOCK | O_CLOEXEC)};
+  // The reading end of a FIFO that was opened when nobody wrote takes no note of that (fifo(7); linux/fs/pipe.c, fifo_open):
+  // the one that was handed over may.
+  pollfd seen{.fd = number(end), .events = 0, .revents = 0};
+  if (own && ::poll(&seen, 1, 0) == 0) return own;
+  if (!set_nonblocking(end) || !set_close_on_exec(end)) return Error{Errc::misuse, Step::adopt, 0, 0, 0};
+  return end;
+}
 
 std::ptrdiff_t write_and_take_signal_back(int pipe, const iovec* parts, int count) noexcept {
   sigset_t only;
@@ -105,9 +123,14 @@ Result<std::size_t> PipeStream::write(std::span<const std::span<const std::byte>
 }
 
 Result<void> PipeStream::finish_writing() {
-  room_at_.store(incoming_.native(), std::memory_order_relaxed);
-  outgoing_ = {};
-  return {};
+  // The pipe is closed, its number is not given back: another thread may be about to wait there for room, and would wait for
+  // what came to have the number. What takes its place wakes nobody: an eventfd(2) whose counter is full is never writable, and
+  // never has a hang-up or an error, which are always waited for.
+  constexpr std::uint64_t kFull = std::numeric_limits<std::uint64_t>::max() - 1;
+  const links::Descriptor stand_in{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+  bool done = stand_in && ::write(number(stand_in), &kFull, sizeof kFull) == sizeof kFull;
+  while (done && ::dup3(number(stand_in), number(outgoing_), O_CLOEXEC) < 0) done = errno == EINTR;
+  return done ? Result<void>{} : Error{Errc::limit_reached, Step::finish, errno, 0, 0};
 }
 
 Result<std::size_t> PipeStream::read(std::span<const std::span<std::byte>> rooms, std::vector<links::Descriptor>*) {

@@ -38,6 +38,10 @@ Result<Descriptor> duplicate_inherited(Descriptor::Native number) {
 
 void close_inherited(Descriptor::Native number) noexcept { ::close(static_cast<int>(number)); }
 
+void keep_from_programs(Descriptor::Native number) noexcept {
+  if (number > STDERR_FILENO && number <= INT_MAX) (void)::fcntl(static_cast<int>(number), F_SETFD, FD_CLOEXEC);
+}
+
 Result<Descriptor> beside_standard_streams(Descriptor handle) {
   if (handle.native() > STDERR_FILENO) return handle;
   Descriptor higher{::fcntl(static_cast<int>(handle.native()), F_DUPFD_CLOEXEC, STDERR_FILENO + 1)};

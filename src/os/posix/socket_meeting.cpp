@@ -67,7 +67,7 @@ class AdoptedAcceptor final : public links::Acceptor {
       : socket_(std::move(socket)), where_(std::move(where)), allow_(allow) {}
 
   Result<links::Meeting> accept() override {
-    auto socket = accept_connection(socket_);
+    auto socket = accept_shared(socket_);
     if (!socket) return socket.error();
     return meet(*std::move(socket), allow_, {});
   }
@@ -133,7 +133,8 @@ std::unique_ptr<links::Dialer> make_fileless_dialer(std::function<Result<links::
 
 Result<links::Ends> make_socket_ends(const InLobby& in_lobby) {
   std::array<int, 2> sockets{};
-  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sockets.data()) != 0) {
+  // Blocking, for a stranger who gets the other end reads it plainly. Ours needs no mode (os/socket_calls.hpp).
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets.data()) != 0) {
     return failure(errno, Step::inherit);
   }
   links::Descriptor ours{sockets[0]};
