@@ -20,6 +20,10 @@
 
 namespace sluice::inline v0 {
 
+namespace core {
+struct StartedProcess;
+}
+
 // How a process ended.
 struct Exit {
   int status{0};              // what it returned; where a signal ended it, 128 + its number, as shells say
@@ -50,10 +54,9 @@ class [[nodiscard]] SLUICE_API Process final {
   [[nodiscard]] Waitable waitable() const noexcept;
 
  private:
-  struct Started;
   friend struct core::ApiAccess;
-  SLUICE_LOCAL explicit Process(std::unique_ptr<Started> started) noexcept;
-  std::unique_ptr<Started> started_;
+  SLUICE_LOCAL explicit Process(std::unique_ptr<core::StartedProcess> started) noexcept;
+  std::unique_ptr<core::StartedProcess> started_;
 };
 
 struct Child {

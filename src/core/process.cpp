@@ -16,8 +16,8 @@
 
 namespace sluice::inline v0 {
 
-struct Process::Started {
-  explicit Started(links::ChildProcess&& process) noexcept
+struct core::StartedProcess {
+  explicit StartedProcess(links::ChildProcess&& process) noexcept
       : child(std::move(process)), generation(links::process_generation()) {}
 
   [[nodiscard]] bool is_foreign_process() const noexcept { return links::process_generation() != generation; }
@@ -36,7 +36,7 @@ struct Process::Started {
   const std::uint32_t generation;  // the process that started it
   std::mutex mutex;                // and so `ended`
   std::optional<Result<Exit>> ended;
-  Started* next{nullptr};  // of those that were let go of
+  StartedProcess* next{nullptr};  // of those that were let go of
 };
 
 namespace {
@@ -90,7 +90,7 @@ void end_child(const links::ChildProcess& child) noexcept {
 
 Result<Process> ApiAccess::process(links::ChildProcess&& child) {
   try {
-    return Process{std::make_unique<Process::Started>(std::move(child))};
+    return Process{std::make_unique<StartedProcess>(std::move(child))};
   } catch (const std::bad_alloc&) {
     end_child(child);  // NOLINT(bugprone-use-after-move): it is moved only once there is memory for it
     return Error{Errc::out_of_memory, Step::spawn, 0, 0, 0};
@@ -103,7 +103,9 @@ void ApiAccess::end(const Process& process) noexcept { end_child(process.started
 
 }  // namespace core
 
-Process::Process(std::unique_ptr<Started> started) noexcept : started_(std::move(started)) { core::abandoned<Started>.sweep(); }
+Process::Process(std::unique_ptr<core::StartedProcess> started) noexcept : started_(std::move(started)) {
+  core::abandoned<core::StartedProcess>.sweep();
+}
 Process::Process(Process&&) noexcept = default;
 
 Process& Process::operator=(Process&& other) noexcept {
@@ -116,7 +118,7 @@ Process& Process::operator=(Process&& other) noexcept {
 Process::~Process() {
   if (!started_ || started_->is_foreign_process()) return;
   if (const auto ended = started_->look(); !ended && ended.error().code == Errc::would_block) {
-    core::abandoned<Started>.push(started_.release());
+    core::abandoned<core::StartedProcess>.push(started_.release());
   }
 }
 
@@ -126,7 +128,7 @@ Result<Exit> Process::wait(Deadline deadline) {
   return core::guarded(Step::wait, [&]() -> Result<Exit> {
     if (!started_) return core::moved_from(Step::wait);
     if (started_->is_foreign_process()) return Error{Errc::misuse, Step::use_after_fork, 0, 0, 0};
-    core::abandoned<Started>.sweep();
+    core::abandoned<core::StartedProcess>.sweep();
     std::optional<links::Waiter> waiter;
     while (true) {
       auto ended = started_->look();
