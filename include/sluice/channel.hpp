@@ -32,7 +32,8 @@ struct ApiAccess;
 
 // Who is at the other end, as the operating system says; never what the peer claims. Empty where the system doesn't know.
 // Linux: SO_PEERCRED at the time of connect() or listen() (unix(7)); over TCP on the loopback the owner of the peer's socket
-// (sock_diag(7)), which tells the user and not the process; over a network nothing.
+// (sock_diag(7)), which tells the user and not the process; over a network nothing. After spawn() the process is the one that
+// was started, as far as this end knows it: traits().identity is false, for the system doesn't say who has the other end.
 struct Peer {
   std::optional<std::int64_t> process_id;
   std::optional<std::int64_t> user_id;
@@ -85,8 +86,9 @@ class [[nodiscard]] SLUICE_API Channel final {
   // Sends one message of 0 … max_message bytes. Success means accepted: it is in the channel, and arrives if the peer lives
   // and receives. After any error nothing of it was put on the channel, unless the channel has ended with it. The bytes are
   // borrowed for the call.
-  // Errors: too_large (Error::first: its size, second: what the peer accepts); misuse, also after finish(), and where a foreign
-  // framing can't say the message: its delimiter stands in it (Error::first: where); and those of every call.
+  // Errors: too_large (Error::first: its size, second: what the peer accepts, or what a foreign framing can say if that is
+  // less); misuse, also after finish(), and where a foreign framing can't say the message: its delimiter stands in it
+  // (Error::first: where); and those of every call.
   Result<void> send(std::span<const std::byte> bytes, Deadline deadline = Deadline::never());
   // The same for a message whose bytes lie in several places.
   Result<void> send(std::initializer_list<std::span<const std::byte>> parts, Deadline deadline = Deadline::never());
@@ -242,6 +244,8 @@ SLUICE_API Result<Channel> connect(std::string_view endpoint, Deadline deadline 
 // and the others answer would_block or wait; peer() is empty, and traits() are those that the mechanism promises. How it
 // failed, if it does, each call says from then on with an error of connect(), and so does ended(). Errors of this call itself:
 // those that are known without asking the other side: invalid_endpoint, misuse, not_supported, limit_reached, out_of_memory.
+// Over tcp a name is looked up by this call itself, which waits for the name server (getaddrinfo(3)) and may answer not_found:
+// where that may not be, give an address.
 SLUICE_API Result<Channel> connect_later(std::string_view endpoint, const Options& options = {});
 
 // Both ends of a channel, in one process: for threads of it, and for tests. `endpoint` is the mechanism and its options alone

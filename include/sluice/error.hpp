@@ -19,14 +19,16 @@ enum class Errc : std::uint8_t {
   timed_out,         // the deadline passed; where it was send's, nothing was put on the channel
   would_block,       // Deadline::now() was given, and the call would have had to wait
   too_large,         // the message, or the number of its handles, exceeds a limit (Error::first: how much, second: the limit)
-  held,              // receive and receive_into: messages that are still held take the room that the sender waits for
+  held,              // receive, receive_into, receive_many: messages still held take the room that the sender waits for
   not_supported,     // the mechanism, or this system, can't do that
   access_denied,     // the other side, or a name, belongs to somebody else (Error::first, second: the two user ids, if known)
   address_in_use,    // a live listener has that name, or something that is no listener's
-  not_found,         // nobody listens there; listen: the folder isn't there
+  not_found,         // nobody listens there; listen: the folder isn't there; spawn: there is no such program; inherited:
+                     // nothing of that name was inherited; Process::wait: it was reaped elsewhere
   limit_reached,     // a limit of the system or the user was reached (Error::first: needed, second: limit)
   protocol_error,    // the peer sent what no Sluice peer sends
-  invalid_endpoint,  // the endpoint's text can't be read (Error::first: the position)
+  invalid_endpoint,  // the endpoint's text can't be read (Error::first: the position; at Step::check_options: which option of
+                     // the text, from 0)
   misuse,            // the call breaks a rule of the interface
   out_of_memory,     // memory for a message or a buffer was refused
   interrupted,       // interrupt() was called

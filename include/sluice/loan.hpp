@@ -20,10 +20,13 @@ class Session;
 
 // Room for one message, from Channel::loan(): write it in place, then commit. In mechanisms of the shape region, and where it
 // fits, the bytes are the ring's own, and the receiver sees them without a copy; elsewhere they are memory of the channel's.
+// A loan with handles is copied once even there: handles travel beside the ring, and first.
 //
 // One at a time: while a loan is out, send, send_many, loan and finish answer misuse. Destroying it without a commit sends
-// nothing. It belongs to the sending side: commit(), attach() and its end are calls of the thread that sends. It must not
-// outlive its channel, which may be moved meanwhile, and may be closed: then commit() answers closed.
+// nothing. It belongs to the sending side: commit(), attach() and its end are calls of the thread that sends. With
+// Senders::many the thread that took it holds the turn until it is committed or gone, even where it was handed to another
+// thread: calls of the sending side that this other thread makes meanwhile wait for that turn. It must not outlive its channel,
+// which may be moved meanwhile, and may be closed: then commit() answers closed.
 class [[nodiscard]] SLUICE_API Loan final {
  public:
   Loan(Loan&& other) noexcept : session_(std::exchange(other.session_, nullptr)), bytes_(std::exchange(other.bytes_, {})) {}
@@ -48,9 +51,10 @@ class [[nodiscard]] SLUICE_API Loan final {
 
   // Sends the message: all of it, or its first `size` bytes. Never waits: its place is reserved, and what the system doesn't
   // take now is moved by the next calls, as the rest of an accepted message is. After it this object is empty, whatever it
-  // returns. Errors: closed, peer_died, protocol_error, out_of_memory: the channel has ended; misuse: `size` is larger than
-  // what was asked for (nothing is sent), or this object is empty; limit_reached, with handles only, as send() says: nothing
-  // was sent.
+  // returns. Errors: closed, peer_died, protocol_error, out_of_memory: the channel has ended, but for out_of_memory of a loan
+  // with handles in a mechanism of the shape region: then nothing was sent, and it goes on; misuse: `size` is larger than what
+  // was asked for (nothing is sent), or this object is empty; limit_reached, with handles only, as send() says: nothing was
+  // sent.
   Result<void> commit() { return commit(bytes_.size()); }
   Result<void> commit(std::size_t size);
 

@@ -35,9 +35,11 @@ struct Traits {
   bool truncatable{false};       // a peer of the same user can cut the memory under our mapping (SIGBUS)
   bool one_process{false};       // both ends live in one process
   AfterDeath after_death{AfterDeath::all};
-  int threads{0};                      // helper threads of the library behind one channel
-  std::size_t packet_size{0};          // packets: the largest packet of the mechanism itself, in bytes
-  std::size_t capacity{0};             // bytes that one direction holds, as far as that is known; 0: the system decides
+  int threads{0};              // helper threads of the library behind one channel
+  std::size_t packet_size{0};  // packets: the largest packet of the mechanism itself, in bytes
+  // Bytes that one direction holds. Of a channel: in the shape region the size of its ring, else 0, for there the system
+  // decides. In a row of the table: what the system's defaults come to where that is known, else 0.
+  std::size_t capacity{0};
   std::string_view framing{"sluice"};  // what goes over the wire: records of ours, or a foreign framing (protocol.md)
   std::string_view fallback;           // local: why it stayed on its socket; empty where it didn't
 };

@@ -26,7 +26,8 @@ enum class Senders : std::uint8_t {
 struct Options {
   // The largest message that this end accepts, in bytes; default 64 MiB. In the text: max_message=128M (K, M, G: 1024^n).
   std::optional<std::size_t> max_message;
-  // Room in the channel, in bytes for each direction, where the mechanism lets one choose; default: the mechanism's own.
+  // Room in the channel, in bytes for each direction, where the mechanism lets one choose; unix and tcp ignore it. Default: the
+  // mechanism's own. In the text: capacity=8M.
   std::optional<std::size_t> capacity;
   // The most handles with one message that this end accepts, 0 … 253; default 16. Mechanisms that carry none ignore it. With 0
   // what a peer sends all the same is discarded by the system, without being opened here. In the text: max_handles=4.
@@ -44,8 +45,8 @@ struct Options {
   // time that adapts to what it brings, in mechanisms of the shape region only. Never with a single processor. In the text:
   // spin=50, in microseconds.
   std::optional<std::chrono::microseconds> spin;
-  // Is called with one line of text, without its end, for each event of a channel or listener: connected, fell back, refused,
-  // died … On the thread that made the call, perhaps under a lock of the library: it must not call back, and should not wait.
+  // Is called with one line of text, without its end, for each event of a channel or listener: connected, fell-back, refused,
+  // ended … On the thread that made the call, perhaps under a lock of the library: it must not call back, and should not wait.
   // Besides, the environment variable SLUICE_TRACE=stderr, or a file's path (which is appended to), traces every channel.
   std::function<void(std::string_view line)> trace;
 };

@@ -46,9 +46,10 @@ class [[nodiscard]] SLUICE_API Process final {
   // The system's number for it: for people and logs. Never an identity: another process may have it once this one was reaped.
   [[nodiscard]] std::int64_t id() const noexcept;
   // Waits until it has ended. A second call says the same again. Errors: timed_out, would_block; not_found; misuse (moved
-  // from, a forked child); limit_reached (waiting takes two descriptors, on Linux).
+  // from, a forked child); limit_reached (waiting takes two descriptors, on Linux); out_of_memory.
   Result<Exit> wait(Deadline deadline = Deadline::never());
-  // Ends it without asking it (SIGKILL). Succeeds for one that has ended. Errors: access_denied (it has become another user's).
+  // Ends it without asking it (SIGKILL). Succeeds for one that has ended. Errors: access_denied (it has become another user's);
+  // misuse (moved from, a forked child).
   Result<void> kill();
   // Becomes readable when it has ended: for an event loop, and for WaitSet::add().
   [[nodiscard]] Waitable waitable() const noexcept;
@@ -67,16 +68,19 @@ struct Child {
 // Starts a program with the other end of a channel, which it finds with inherited(). `endpoint`: a mechanism that can be
 // inherited, and its options ("pipe:", "unix:"). argv[0] is the program: a path, or a name that is looked for in PATH; no shell
 // reads it. The child has our environment and standard streams, and inherits nothing else of Sluice's. Waits until the program
-// runs and has claimed its end. Errors: as connect(); not_found: there is no such program (Error::os_code tells); peer_died: it
-// ended before it had claimed its end (it doesn't use Sluice, or failed); then, and after every other error, it has been killed
-// and reaped.
+// runs and has claimed its end; with a foreign framing ("pipe:?framing=line") only until it runs, for nobody says that it has
+// claimed anything: it may be any program that reads the variable's numbers, or a Sluice one, whose inherited() finds the
+// framing there, too. Errors: as connect(); not_found: there is no such program (Error::os_code tells); peer_died: it ended
+// before it had claimed its end (it doesn't use Sluice, or failed); then, and after every other error, it has been killed and
+// reaped. One that can't be killed, for it has become another user's, goes on, and is reaped as Process says.
 SLUICE_API Result<Child> spawn(std::string_view endpoint, std::span<const std::string> argv,
                                Deadline deadline = Deadline::never(), const Options& options = {});
 
 // In the child: its end of the channel, once. It takes the end out of the environment, so that a child of its own doesn't find
 // it. `name`: which one, where the parent handed over several (Launch); the empty one is spawn()'s. Call it before other
 // threads read the environment (getenv(3)). Errors: as connect(); not_found: nothing of that name was inherited, or it was
-// claimed before; protocol_error: what the environment says makes no sense.
+// claimed before; protocol_error: what the environment says makes no sense. Where it can't be claimed, the handles that the
+// environment names stay open, for they may be the program's own, and become close-on-exec.
 SLUICE_API Result<Channel> inherited(std::string_view name = {}, Deadline deadline = Deadline::never(),
                                      const Options& options = {});
 
@@ -91,7 +95,8 @@ struct ChildEnd {
   Channel channel;  // connects as connect_later() does: once the child has claimed its end
   Launch launch;
 };
-// `name`: letters, digits and _; what the child calls inherited() with.
+// `name`: at most 64 letters, digits and _; what the child calls inherited() with. The handles block, as programs expect that
+// know nothing of Sluice: with a foreign framing those can be given them.
 SLUICE_API Result<ChildEnd> child_end(std::string_view endpoint, std::string_view name = {}, const Options& options = {});
 
 }  // namespace sluice::inline v0

@@ -53,8 +53,8 @@ class Mechanism {
     return Error{Errc::not_supported, Step::inherit, 0, 0, 0};
   }
   // Takes an end that was handed over: what make_ends() has made, or handles of the same kinds that a launcher or a stranger
-  // made. They are close-on-exec and non-blocking afterwards. misuse (Step::adopt): they are none of this mechanism's, or not
-  // connected. not_supported: the mechanism has no such ends.
+  // made. They are close-on-exec afterwards; modes that others share stay as they are where that can be. misuse (Step::adopt):
+  // they are none of this mechanism's, or not connected. not_supported: the mechanism has no such ends.
   [[nodiscard]] virtual Result<Meeting> take_end(std::vector<Descriptor> /*handles*/, const Place& /*place*/) const {
     return Error{Errc::not_supported, Step::adopt, 0, 0, 0};
   }
