@@ -3,8 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <fstream>
 #include <functional>
 #include <span>
+#include <sstream>
+#include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -71,15 +75,39 @@ void replace_all(std::string& text, std::string_view what, std::string_view by) 
   for (auto at = text.find(what); at != text.npos; at = text.find(what, at + by.size())) text.replace(at, what.size(), by);
 }
 
+// Whether somebody listens at that port on all addresses, and so on ours: proc(5), /proc/net/tcp.
+bool is_listened_at(std::uint64_t port) {
+  constexpr std::string_view kListens = "0A";
+  for (const auto* name : {"/proc/net/tcp", "/proc/net/tcp6"}) {
+    std::ifstream sockets(name);
+    std::string line;
+    while (std::getline(sockets, line)) {
+      std::istringstream words(line);
+      std::string number;
+      std::string local;
+      std::string remote;
+      std::string state;
+      words >> number >> local >> remote >> state;
+      const auto colon = local.find(':');
+      if (state != kListens || colon == local.npos) continue;
+      const bool is_everywhere = local.find_first_not_of('0') == colon;
+      if (is_everywhere && std::stoul(local.substr(colon + 1), nullptr, 16) == port) return true;
+    }
+  }
+  return false;
+}
+
 // An address of the loopback (all of 127.0.0.0/8 is there on Linux) and a port that follow from a unique name, so that neither
 // another test nor another checkout has the same, and a test knows it beforehand. The port is none that the system gives to
-// clients (net.ipv4.ip_local_port_range, 32768 on; ip(7)).
+// clients (net.ipv4.ip_local_port_range, 32768 on; ip(7)), and none that a service of this machine has.
 std::string loopback_of(const std::string& unique) {
   constexpr std::uint64_t kFirstPort = 1024;
   constexpr std::uint64_t kPorts = 32'768 - kFirstPort;
   const std::uint64_t number = mix(std::hash<std::string>{}(unique));
   const auto part = [&](unsigned shift) { return std::to_string(1 + (number >> shift & 0xFF) % 254); };
-  return "127." + part(0) + '.' + part(8) + '.' + part(16) + ':' + std::to_string(kFirstPort + (number >> 32) % kPorts);
+  std::uint64_t port = kFirstPort + (number >> 32) % kPorts;
+  while (is_listened_at(port)) port = kFirstPort + (port + 1 - kFirstPort) % kPorts;
+  return "127." + part(0) + '.' + part(8) + '.' + part(16) + ':' + std::to_string(port);
 }
 
 std::vector<Subject> make_subjects() {
