@@ -71,7 +71,8 @@ struct Statistics {
 //                  or the system refuses what a message would take. The channel goes on. One exception: where handles that the
 //                  peer has sent can't be opened here, for no descriptors are left, they are lost, and the channel has ended.
 //   out_of_memory  memory was refused; where half a record may have gone or come, the channel has ended
-// After closed, protocol_error, peer_died, and limit_reached and out_of_memory that have ended the channel, every further call
+// After close() at this end every call answers closed, whatever had ended the channel before. Otherwise, after closed,
+// protocol_error, peer_died, and limit_reached and out_of_memory that have ended the channel, every further call
 // of that direction repeats it. One exception: a call with Deadline::now() that learns of the peer's goodbye answers
 // would_block as long as our answer to it can't be moved, because the peer's close() waits for that; ended() tells at once.
 class [[nodiscard]] SLUICE_API Channel final {

@@ -20,7 +20,8 @@ enum class Allow : std::uint8_t {
 // How many threads may send at the same time on one end.
 enum class Senders : std::uint8_t {
   one,   // a second one at the same time is misuse
-  many,  // they take turns, each waiting for its turn until its own deadline; in one process, on one end
+  many,  // they take turns, each waiting for its turn until its own deadline; in one process, on one end. Who waits behind a
+         // loan hears of the channel's end when another call has noticed it, at the latest when the loan ends
 };
 
 struct Options {

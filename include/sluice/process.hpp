@@ -66,13 +66,14 @@ struct Child {
 };
 
 // Starts a program with the other end of a channel, which it finds with inherited(). `endpoint`: a mechanism that can be
-// inherited, and its options ("pipe:", "unix:"). argv[0] is the program: a path, or a name that is looked for in PATH; no shell
-// reads it. The child has our environment and standard streams, and inherits nothing else of Sluice's. Waits until the program
-// runs and has claimed its end; with a foreign framing ("pipe:?framing=line") only until it runs, for nobody says that it has
-// claimed anything: it may be any program that reads the variable's numbers, or a Sluice one, whose inherited() finds the
-// framing there, too. Errors: as connect(); not_found: there is no such program (Error::os_code tells); peer_died: it ended
-// before it had claimed its end (it doesn't use Sluice, or failed); then, and after every other error, it has been killed and
-// reaped. One that can't be killed, for it has become another user's, goes on, and is reaped as Process says.
+// inherited, and its options ("pipe:", "unix:", "local:"). argv[0] is the program: a path, or a name that is looked for in
+// PATH; no shell reads it. The child has our environment and standard streams, and inherits nothing else of Sluice's. Waits
+// until the program runs and has claimed its end; with a foreign framing ("pipe:?framing=line") only until it runs, for nobody
+// says that it has claimed anything: it may be any program that reads the variable's numbers, or a Sluice one, whose
+// inherited() finds the framing there, too. Errors: as connect(); not_found: there is no such program (Error::os_code tells);
+// peer_died: it ended before it had claimed its end (it doesn't use Sluice, or failed); then, and after every other error, it
+// has been killed and reaped. One that can't be killed, for it has become another user's, goes on, and is reaped as Process
+// says.
 SLUICE_API Result<Child> spawn(std::string_view endpoint, std::span<const std::string> argv,
                                Deadline deadline = Deadline::never(), const Options& options = {});
 

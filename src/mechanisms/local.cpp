@@ -14,6 +14,7 @@
 #include "links/mechanism.hpp"
 #include "os/lobby.hpp"
 #include "os/shared_region.hpp"
+#include "os/socket_meeting.hpp"
 #include "os/unnamed_memory.hpp"
 
 namespace sluice::inline v0::mechanism {
@@ -134,6 +135,10 @@ Result<bool> stays_on_the_connection(const links::Place& place) {
   return !place.options.empty();
 }
 
+os::InLobby over_connection(bool stays) {
+  return {.make_private_link = [stays] { return std::make_unique<LocalLink>(stays); }, .carries_handles = true};
+}
+
 class Local final : public links::Mechanism {
  public:
   [[nodiscard]] Result<std::unique_ptr<links::Acceptor>> listen(const links::Place& place) const override {
@@ -150,6 +155,21 @@ class Local final : public links::Mechanism {
     if (!stays) return stays.error();
     return os::lobby::dial(
         kName, place, [stays = *stays] { return std::make_unique<LocalLink>(stays); }, os::lobby::Carries::handles);
+  }
+
+  // A connection like the lobby's, without a name: socketpair(2). The memory is made once the other end has said hello.
+  [[nodiscard]] Result<links::Ends> make_ends(const links::Place& place, std::size_t) const override {
+    if (!place.where.empty()) return Error{Errc::invalid_endpoint, Step::inherit, 0, 0, 0};
+    const auto stays = stays_on_the_connection(place);
+    if (!stays) return stays.error();
+    return os::make_socket_ends(over_connection(*stays));
+  }
+
+  [[nodiscard]] Result<links::Meeting> take_end(std::vector<links::Descriptor> handles,
+                                                const links::Place& place) const override {
+    const auto stays = stays_on_the_connection(place);
+    if (!stays) return stays.error();
+    return os::take_socket_end(std::move(handles), place.allow, over_connection(*stays));
   }
 
   [[nodiscard]] std::string probe_where(std::string_view unique) const override { return "probe-" + std::string{unique}; }

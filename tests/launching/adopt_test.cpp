@@ -83,6 +83,7 @@ void expect_to_talk(Channel& one, Channel& other) {
 
 // Neither knows which part it plays.
 TEST_F(Adopt, BothEndsOfASocketPair) {
+  NEEDS("unix");
   for (int round = 0; round < 8; ++round) {  // whoever has the larger id
     auto [left, right] = sockets();
     std::optional<sluice::Result<Channel>> other;
@@ -100,6 +101,7 @@ TEST_F(Adopt, BothEndsOfASocketPair) {
 }
 
 TEST_F(Adopt, BothEndsOfTwoPipes) {
+  NEEDS("pipe");
   std::array<int, 2> there{};
   std::array<int, 2> back{};
   ASSERT_EQ(pipe2(there.data(), O_CLOEXEC), 0);
@@ -117,6 +119,7 @@ TEST_F(Adopt, BothEndsOfTwoPipes) {
 
 // What others hold of the same open files, they read and write as before.
 TEST_F(Adopt, WhoSharesAnEndFindsItsModesUnchanged) {
+  NEEDS("pipe", "unix");
   std::array<int, 2> there{};
   std::array<int, 2> back{};
   ASSERT_EQ(pipe2(there.data(), O_CLOEXEC), 0);
@@ -144,6 +147,7 @@ TEST_F(Adopt, WhoSharesAnEndFindsItsModesUnchanged) {
 
 // An accepted connection, whose other end is an ordinary connect(); and a connected one, at whose other end somebody accepts.
 TEST_F(Adopt, OneEndOfAConnectionOfTheMechanismsOwn) {
+  NEEDS("unix", "tcp");
   const std::string path = folder_ + "/socket";
   const Handle listening = listening_at(path);
   std::optional<sluice::Result<Channel>> other;
@@ -176,6 +180,7 @@ TEST_F(Adopt, OneEndOfAConnectionOfTheMechanismsOwn) {
 }
 
 TEST_F(Adopt, SocketsThatListenAlready) {
+  NEEDS("unix", "tcp");
   const std::string path = folder_ + "/activated";
   std::string loopback;
   std::array<std::pair<std::string, Handle>, 2> sockets{std::pair{"unix:" + path, listening_at(path)},
@@ -201,6 +206,7 @@ TEST_F(Adopt, SocketsThatListenAlready) {
 }
 
 TEST_F(Adopt, WhatIsNotWhatItShouldBeIsMisuse) {
+  NEEDS("unix", "tcp", "pipe");
   auto [stream, its_peer] = sockets();
   auto [packets, their_peer] = sockets(SOCK_SEQPACKET);
   const std::string path = folder_ + "/socket";
@@ -222,6 +228,7 @@ TEST_F(Adopt, WhatIsNotWhatItShouldBeIsMisuse) {
 }
 
 TEST_F(Adopt, ASilentPeerIsTimedOutAndAStrangerIsTold) {
+  NEEDS("unix");
   auto [silent, its_peer] = sockets();
   EXPECT_CODE(sluice::adopt(std::move(silent), "unix:", 50ms), Errc::timed_out);
   auto [stranger, their_peer] = sockets();

@@ -33,9 +33,8 @@ class ChildEnds : public testing::TestWithParam<const char*> {
  private:
   std::size_t descriptors_{0};
 };
-INSTANTIATE_TEST_SUITE_P(Over, ChildEnds, testing::Values("pipe:", "unix:"), [](const auto& tested) {
-  return std::string(std::string_view{tested.param}.substr(0, std::string_view{tested.param}.find(':')));
-});
+INSTANTIATE_TEST_SUITE_P(Over, ChildEnds, over({"pipe:", "unix:", "local:"}), mechanism_of);
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(ChildEnds);
 
 TEST_P(ChildEnds, IsThereAtOnceAndConnectsOnceItIsClaimed) {
   auto end = sluice::child_end(GetParam());
@@ -118,6 +117,7 @@ TEST_P(ChildEnds, NamesAreWords) {
 
 // The end travels to a process that has nothing to do with this one, as handles of a message.
 TEST(ChildEnd, TravelsOverAnotherChannel) {
+  NEEDS("pipe", "unix");
   const std::vector<std::string> words{child_program(), "adopt"};
   auto child = sluice::spawn("unix:", words, kPatience);
   ASSERT_DONE(child);
@@ -133,6 +133,7 @@ TEST(ChildEnd, TravelsOverAnotherChannel) {
 
 // Whatever the environment says: an error, and what is open under a number that it names stays open.
 TEST(Inherited, WhatMakesNoSenseIsProtocolError) {
+  NEEDS("pipe", "unix");
   std::array<int, 2> ends{};
   ASSERT_EQ(pipe2(ends.data(), O_CLOEXEC), 0);
   const std::string reading = std::to_string(ends[0]);
@@ -172,6 +173,7 @@ TEST(Inherited, WhatMakesNoSenseIsProtocolError) {
 
 // Our own hello that comes back is no peer's.
 TEST(Inherited, ALoopIsNoPeer) {
+  NEEDS("pipe");
   std::array<int, 2> ends{};
   ASSERT_EQ(pipe2(ends.data(), O_CLOEXEC), 0);
   setenv("SLUICE_INHERITED", ("pipe:" + std::to_string(ends[0]) + "," + std::to_string(ends[1])).c_str(), 1);
@@ -180,6 +182,7 @@ TEST(Inherited, ALoopIsNoPeer) {
 }
 
 TEST(Inherited, ASilentParentIsTimedOut) {
+  NEEDS("pipe");
   auto end = sluice::child_end("pipe:");
   ASSERT_DONE(end);
   const auto variable = end->launch.environment[0];
@@ -189,6 +192,7 @@ TEST(Inherited, ASilentParentIsTimedOut) {
 }
 
 TEST(Pipe, HasNoNames) {
+  NEEDS("pipe");
   EXPECT_CODE(sluice::listen("pipe:"), Errc::not_supported);
   EXPECT_CODE(sluice::connect("pipe:", Deadline::now()), Errc::not_supported);
   EXPECT_CODE(sluice::child_end("pipe:/somewhere"), Errc::invalid_endpoint);

@@ -48,6 +48,7 @@ class WithoutTheRightToKill {
 };
 
 TEST(HandedOver, AChildThatCannotBeKilledIsNotWaitedFor) {
+  NEEDS("pipe");
   if (geteuid() != 0) GTEST_SKIP() << "only root's children can become another user's";
   const WithoutTheRightToKill without;
   ASSERT_TRUE(without.is_taken());
@@ -74,11 +75,8 @@ TEST(HandedOver, AChildThatCannotBeKilledIsNotWaitedFor) {
 // ---- strangers -----------------------------------------------------------------------------------------------------------
 
 class HandedOverTo : public testing::TestWithParam<const char*> {};
-INSTANTIATE_TEST_SUITE_P(Over, HandedOverTo, testing::Values("pipe:?framing=line", "unix:?framing=line"),
-                         [](const auto& tested) {
-                           return std::string(
-                               std::string_view{tested.param}.substr(0, std::string_view{tested.param}.find(':')));
-                         });
+INSTANTIATE_TEST_SUITE_P(Over, HandedOverTo, over({"pipe:?framing=line", "unix:?framing=line"}), mechanism_of);
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(HandedOverTo);
 
 // It finds blocking descriptors, as every program expects of what it is given.
 TEST_P(HandedOverTo, AProgramThatKnowsNothingOfSluice) {
@@ -119,6 +117,7 @@ TEST_P(HandedOverTo, ASluiceProgramInheritsTheFraming) {
 
 // It may be anybody's, and stays open; but it goes to no program that this one starts.
 TEST(HandedOver, WhatCannotBeClaimedIsPassedOnToNobody) {
+  NEEDS("pipe", "unix");
   std::array<int, 2> ends{};
   ASSERT_EQ(pipe2(ends.data(), 0), 0);
   const std::string reading = std::to_string(ends[0]);

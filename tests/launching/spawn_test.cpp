@@ -35,9 +35,8 @@ class Spawn : public testing::TestWithParam<const char*> {
     return sluice::spawn(GetParam(), words, deadline);
   }
 };
-INSTANTIATE_TEST_SUITE_P(Over, Spawn, testing::Values("pipe:", "unix:"), [](const auto& tested) {
-  return std::string(std::string_view{tested.param}.substr(0, std::string_view{tested.param}.find(':')));
-});
+INSTANTIATE_TEST_SUITE_P(Over, Spawn, over({"pipe:", "unix:", "local:"}), mechanism_of);
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(Spawn);
 
 TEST_P(Spawn, TheChildFindsItsEndAndItsStatusIsTold) {
   auto child = start({"echo", "7"});
@@ -144,6 +143,21 @@ TEST_P(Spawn, TheChildHasNothingElseOfOurs) {
   EXPECT_DONE(child->process.wait(kPatience));
   EXPECT_DONE(other->process.kill());
   EXPECT_DONE(other->process.wait(kPatience));
+}
+
+// Over `local` the child has the memory, too, and not only the socket that it inherited.
+TEST(SpawnOverLocal, MessagesLieInSharedMemory) {
+  NEEDS("local");
+  const std::vector<std::string> words{child_program(), "echo", "0"};
+  auto child = sluice::spawn("local:", words, kPatience);
+  ASSERT_DONE(child);
+  EXPECT_EQ(child->channel.traits().fallback, "");
+  EXPECT_DONE(child->channel.send(bytes_of("to and fro"), kPatience));
+  const auto message = child->channel.receive(kPatience);
+  ASSERT_DONE(message);
+  EXPECT_EQ(text_of(*message), "to and fro");
+  EXPECT_TRUE(message->shared());
+  EXPECT_CODE(sluice::child_end("local:somewhere"), Errc::invalid_endpoint);
 }
 
 TEST_P(Spawn, AGrandchildFindsNothing) {
