@@ -13,7 +13,6 @@ namespace {
 using namespace std::chrono_literals;
 using sluice::Deadline;
 using sluice::Errc;
-using sluice::Error;
 using sluice::Result;
 
 class Client {

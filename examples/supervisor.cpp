@@ -26,7 +26,7 @@ std::string text_of(const sluice::Message& message) {
 }
 
 int fail(const sluice::Error& error) {
-  std::fprintf(stderr, "%s\n", sluice::describe(error).c_str());
+  (void)std::fprintf(stderr, "%s\n", sluice::describe(error).c_str());
   return 1;
 }
 
@@ -132,7 +132,7 @@ class Supervisor {
 int main(int count, char** words) {
   if (count == 2 && std::string_view{words[1]} == "--worker") return work();
   if (count < 2) {
-    std::fprintf(stderr, "usage: supervisor NUMBER...\n");
+    (void)std::fprintf(stderr, "usage: supervisor NUMBER...\n");
     return 2;
   }
   return Supervisor{words[0], {words + 1, words + count}}.run();

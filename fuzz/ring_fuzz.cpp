@@ -29,7 +29,19 @@ constexpr std::size_t kMaxHandles = 4;
 constexpr std::size_t kMostHeld = 8;
 constexpr int kMostSteps = 200;
 
-enum class Move : std::uint8_t { write_header, write_bytes, write_line, take, let_go, put, put_control, say, count };
+enum class Move : std::uint8_t {
+  write_header,
+  write_bytes,
+  write_line,
+  take,
+  let_go,
+  put,
+  put_control,
+  say,
+  write_home,
+  take_plain,
+  count
+};
 
 class Play {
  public:
@@ -50,14 +62,20 @@ class Play {
           // At a multiple of 8 in our incoming ring: where the next record may be looked for.
           write(ring_at(0, kMinCapacity) + std::size_t{input_.take<std::uint16_t>()} / kUnit * kUnit, kHeaderSize);
           break;
+        case Move::write_home:
+          write(home_at(0, input_.take<std::uint8_t>() % kHomes), kHeaderSize);
+          break;
         case Move::write_bytes:
           write(input_.take<std::uint32_t>() % memory_->size(), input_.take<std::uint8_t>());
           break;
         case Move::write_line:
-          write(consumer_line_at(1) + input_.take<std::uint8_t>() % 12U, 4);
+          write(consumer_line_at(1) + input_.take<std::uint8_t>(), 4);  // and the bell behind it
           break;
         case Move::take:
           take();
+          break;
+        case Move::take_plain:
+          take_plain();
           break;
         case Move::let_go:
           if (!held_.empty())
@@ -100,13 +118,26 @@ class Play {
     const auto bytes = incoming->message.bytes();
     require(bytes.size() <= kMaxMessage, "no message is larger than we accept");
     if (incoming->message.shared()) {
-      const auto* const ring = memory_->data() + ring_at(0, kMinCapacity);
-      require(bytes.data() >= ring && bytes.data() + bytes.size() <= ring + kMinCapacity, "a view lies in its ring");
+      const auto lies_in = [&](std::size_t at, std::size_t size) {
+        const auto* const place = memory_->data() + at;
+        return bytes.data() >= place && bytes.data() + bytes.size() <= place + size;
+      };
+      require(lies_in(ring_at(0, kMinCapacity), kMinCapacity) || lies_in(home_at(0, 0), kHomeSize) ||
+                  lies_in(home_at(0, 1), kHomeSize),
+              "a view lies in its ring, or in a home slot of it");
     }
     if (!bytes.empty())
       sum_ =
           static_cast<std::uint8_t>(sum_ + std::to_integer<unsigned>(bytes.front()) + std::to_integer<unsigned>(bytes.back()));
     if (held_.size() < kMostHeld) held_.push_back(std::move(incoming->message));
+  }
+  void take_plain() {
+    std::vector<std::byte> room(input_.take<std::uint16_t>());
+    const auto taken = reader_.take_plain(room);
+    if (!taken) return;
+    require(taken->size <= room.size() && taken->size <= kMaxMessage, "it fits, and is no larger than we accept");
+    writer_.note_released(taken->back);
+    reader_.note_taken(1);
   }
   void put() {
     static const std::vector<std::byte> content(kMaxMessage, std::byte{1});

@@ -16,6 +16,8 @@ Result<void> random_bytes(std::span<std::byte> room) {
 }
 std::uint32_t process_generation() noexcept { return 0; }
 unsigned usable_processors() noexcept { return 1; }
+unsigned all_processors() noexcept { return 1; }
+std::int64_t coarse_milliseconds() noexcept { return 1; }
 
 Descriptor::Descriptor(Native native) noexcept : native_(native) {}
 void Descriptor::reset() noexcept { native_ = kNone; }

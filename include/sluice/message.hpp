@@ -57,7 +57,10 @@ class SLUICE_API Message {
   friend class core::MessageStorage;
   Message(const std::byte* data, std::size_t size, core::MessageStorage* storage) noexcept
       : data_(data), size_(size), storage_(storage) {}
-  void release() noexcept;
+  void release() noexcept {
+    if (storage_ != nullptr) destroy_storage();
+  }
+  void destroy_storage() noexcept;
 
   const std::byte* data_{nullptr};
   std::size_t size_{0};

@@ -43,8 +43,8 @@ struct Options {
   // How many threads may send at a time; default one. In the text: senders=many.
   std::optional<Senders> senders;
   // How long a call that has to wait tries again and again before it sleeps, at most; 0: it sleeps at once. Default: a short
-  // time that adapts to what it brings, in mechanisms of the shape region only. Never with a single processor. In the text:
-  // spin=50, in microseconds.
+  // time that adapts to what it brings, in mechanisms of the shape region only. Never on a machine with a single processor; nor
+  // by default where this process may use but one. In the text: spin=50, in microseconds.
   std::optional<std::chrono::microseconds> spin;
   // Is called with one line of text, without its end, for each event of a channel or listener: connected, fell-back, refused,
   // ended … On the thread that made the call, perhaps under a lock of the library: it must not call back, and should not wait.

@@ -78,6 +78,7 @@ class AnyRecords {
 
   // The ring, whose shared lines say what the others need control records for; or null.
   [[nodiscard]] RingRecords* ring() noexcept { return std::get_if<RingRecords>(&records_); }
+  [[nodiscard]] const RingRecords* ring() const noexcept { return std::get_if<RingRecords>(&records_); }
 
   // Tells the peer that this end is about to sleep. After it, look again before sleeping.
   void announce(Wants wants) noexcept {

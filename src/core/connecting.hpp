@@ -19,8 +19,8 @@ namespace sluice::inline v0::core {
 
 class Connecting {
  public:
-  Connecting(std::unique_ptr<links::Dialer> dialer, const links::Row& row, const Limits& limits) noexcept
-      : dialer_(std::move(dialer)), row_(row), limits_(limits) {}
+  Connecting(std::unique_ptr<links::Dialer> dialer, const links::Row& row, Limits limits) noexcept
+      : dialer_(std::move(dialer)), row_(row), limits_(std::move(limits)) {}
   Connecting(Handshake::Role role, links::Meeting meeting, const links::Row& row, const Limits& limits)
       : handshake_(std::in_place, role, std::move(meeting), row, limits), row_(row), limits_(limits) {}
 

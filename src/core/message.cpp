@@ -15,7 +15,7 @@ std::span<const Handle> Message::handles() const& noexcept {
   return storage_ == nullptr ? std::span<Handle>{} : storage_->handles();
 }
 
-void Message::release() noexcept {
+void Message::destroy_storage() noexcept {
   delete storage_;
   storage_ = nullptr;
 }

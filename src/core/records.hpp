@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <span>
 #include <utility>
@@ -54,6 +55,22 @@ class OutgoingMessage {
       const auto taken = part.subspan(from, std::min(count, part.size() - from));
       places.push_back(taken);
       count -= taken.size();
+      from = 0;
+    }
+  }
+  // Copies the next `count` bytes.
+  void copy(std::byte* to, std::size_t count) const noexcept {
+    std::size_t from = gone_;
+    for (const auto part : parts_) {
+      if (from >= part.size()) {
+        from -= part.size();
+        continue;
+      }
+      const std::size_t taken = std::min(count, part.size() - from);
+      std::memcpy(to, part.data() + from, taken);
+      to += taken;
+      count -= taken;
+      if (count == 0) return;
       from = 0;
     }
   }
@@ -148,6 +165,8 @@ class Assembly {
     last_ = kind != Kind::piece;
     return {};
   }
+  // Whether a message of `length` bytes may come that needs no assembling.
+  [[nodiscard]] bool admits_whole(std::size_t length) const noexcept { return !open_ && length <= max_message_; }
   // Room for at least `count` more bytes (growing by doubling, so that copies stay linear).
   [[nodiscard]] bool reserve(std::size_t count) noexcept {
     const std::size_t needed = bytes_.size() + count;

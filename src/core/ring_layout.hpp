@@ -7,22 +7,34 @@
 //       12  size of this head     4   }  then by nobody
 //       16  capacity of a ring    8   }
 //      512  ring 0, consumer's line   }
-//      640  ring 0, producer's line   }  ring 0 is written by the connecting side and read by the listener's,
-//      768  ring 1, consumer's line   }  ring 1 the other way round
-//      896  ring 1, producer's line   }
+//      640  ring 0, consumer's bell   }
+//      768  ring 0, producer's bell   }  ring 0 is written by the connecting side and read by the listener's,
+//      896  ring 1, consumer's line   }  ring 1 the other way round
+//     1024  ring 1, consumer's bell   }
+//     1152  ring 1, producer's bell   }
+//     4096  ring 0, two home slots of 1024 bytes
+//     6144  ring 1, two home slots
 //    65536  ring 0, `capacity` bytes
 //    65536 + capacity  ring 1
 //
 //   consumer's line   0 released       4   units of 8 bytes, modulo 2^32: up to where the producer may write again
 //                     4 taken          4   messages handed to the caller, modulo 2^32
-//                     8 waits          4   1: the consumer sleeps or is about to: set to 0 and ring its bell, after publishing
-//   producer's line   0 waits          4   1: the producer sleeps until room is released: set to 0 and ring its bell
+//   consumer's bell   0 waits          4   1: the consumer sleeps or is about to: set to 0 and ring its bell, after publishing
+//   producer's bell   0 waits          4   1: the producer sleeps until room is released: set to 0 and ring its bell
 //                     4 asks           4   1: the producer sleeps until `taken` moves (flush): the same
+//
+// Each end looks at the other's bell after every message, and nobody writes there who doesn't sleep: so the bells have lines of
+// their own, which stay in both caches, and what the consumer counts has another, which stays in its.
 //
 // A ring is a sequence of records, each aligned to 8 bytes: header (8), payload, padding. The header behind the last record
 // is zero. A record never wraps: where it doesn't fit, a filler ends the lap and the next record is at offset 0.
+//
+// Small messages of which each is answered before the next one is sent need no ring, and go faster through the same few cache
+// lines: a record whose header says `home` is followed by one in a home slot, the one that was not used last. Such a record
+// takes one unit of the ring all the same, unused, so that its release is counted as any other's.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <bit>
 #include <cstddef>
@@ -57,22 +69,34 @@ static_assert(sizeof(RegionHead) == 24 && offsetof(RegionHead, capacity) == 16);
 struct ConsumerLine {
   std::uint32_t released;
   std::uint32_t taken;
+};
+static_assert(offsetof(ConsumerLine, taken) == 4);
+
+struct ConsumerBell {
   std::uint32_t waits;
 };
-static_assert(offsetof(ConsumerLine, taken) == 4 && offsetof(ConsumerLine, waits) == 8);
 
-struct ProducerLine {
+struct ProducerBell {
   std::uint32_t waits;
   std::uint32_t asks;
 };
-static_assert(offsetof(ProducerLine, asks) == 4);
+static_assert(offsetof(ProducerBell, asks) == 4);
 
 inline constexpr std::size_t kFirstLine = 512;
 [[nodiscard]] constexpr std::size_t consumer_line_at(unsigned ring) noexcept {
-  return kFirstLine + std::size_t{ring} * 2 * kLineDistance;
+  return kFirstLine + std::size_t{ring} * 3 * kLineDistance;
 }
-[[nodiscard]] constexpr std::size_t producer_line_at(unsigned ring) noexcept { return consumer_line_at(ring) + kLineDistance; }
-static_assert(consumer_line_at(1) == 768 && producer_line_at(1) == 896);
+[[nodiscard]] constexpr std::size_t consumer_bell_at(unsigned ring) noexcept { return consumer_line_at(ring) + kLineDistance; }
+[[nodiscard]] constexpr std::size_t producer_bell_at(unsigned ring) noexcept { return consumer_bell_at(ring) + kLineDistance; }
+static_assert(consumer_line_at(1) == 896 && consumer_bell_at(1) == 1024 && producer_bell_at(1) == 1152);
+
+inline constexpr std::size_t kFirstHome = 4096;
+inline constexpr std::size_t kHomeSize = 1024;  // of a slot: a header and its payload
+inline constexpr unsigned kHomes = 2;           // slots of a ring
+[[nodiscard]] constexpr std::size_t home_at(unsigned ring, unsigned slot) noexcept {
+  return kFirstHome + (std::size_t{ring} * kHomes + slot) * kHomeSize;
+}
+static_assert(home_at(1, 0) == 6144 && home_at(2, 0) <= kRegionHead);
 
 [[nodiscard]] constexpr std::size_t ring_at(unsigned ring, std::size_t capacity) noexcept {
   return kRegionHead + ring * capacity;
@@ -85,13 +109,15 @@ static_assert(consumer_line_at(1) == 768 && producer_line_at(1) == 896);
   return std::has_single_bit(capacity) && region_size(capacity) == region ? capacity : 0;
 }
 
-// One ring, seen from one end: where its bytes and its two lines are. Borrowed from the region.
+// One ring, seen from one end: where its bytes, its lines and its home slots are. Borrowed from the region.
 struct RingView {
   std::byte* bytes{nullptr};
   std::size_t capacity{0};
   std::size_t region_offset{0};  // of bytes, in the region
   ConsumerLine* consumer{nullptr};
-  ProducerLine* producer{nullptr};
+  ConsumerBell* consumer_bell{nullptr};
+  ProducerBell* producer_bell{nullptr};
+  std::array<std::byte*, kHomes> homes{};
 };
 
 [[nodiscard]] inline RingView ring_of(std::span<std::byte> region, unsigned ring) noexcept {
@@ -101,17 +127,20 @@ struct RingView {
   view.capacity = capacity;
   view.region_offset = ring_at(ring, capacity);
   view.consumer = reinterpret_cast<ConsumerLine*>(region.data() + consumer_line_at(ring));
-  view.producer = reinterpret_cast<ProducerLine*>(region.data() + producer_line_at(ring));
+  view.consumer_bell = reinterpret_cast<ConsumerBell*>(region.data() + consumer_bell_at(ring));
+  view.producer_bell = reinterpret_cast<ProducerBell*>(region.data() + producer_bell_at(ring));
+  for (unsigned slot = 0; slot < kHomes; ++slot) view.homes[slot] = region.data() + home_at(ring, slot);
   return view;
 }
 
 // Atomic access to one number of the shared region.
 [[nodiscard]] inline std::atomic_ref<std::uint32_t> shared(std::uint32_t& number) noexcept { return std::atomic_ref{number}; }
-[[nodiscard]] inline std::atomic_ref<std::uint64_t> header_at(const RingView& ring, std::size_t offset) noexcept {
-  return std::atomic_ref{*reinterpret_cast<std::uint64_t*>(ring.bytes + offset)};
+[[nodiscard]] inline std::atomic_ref<std::uint64_t> header_at(std::byte* place) noexcept {
+  return std::atomic_ref{*reinterpret_cast<std::uint64_t*>(place)};
 }
 
-inline constexpr std::size_t kUnit = 8;  // records are aligned to it; positions travel in it
+inline constexpr std::size_t kUnit = 8;      // records are aligned to it; positions travel in it
+inline constexpr std::size_t kHomeStep = 8;  // what a record in a home slot takes of the ring
 [[nodiscard]] constexpr std::size_t aligned(std::size_t size) noexcept { return (size + kUnit - 1) & ~(kUnit - 1); }
 
 // The head of a fresh (zero) region, written by its maker.

@@ -7,6 +7,8 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <span>
 #include <vector>
 
 #include <sluice/result.hpp>
@@ -29,8 +31,10 @@ class RingHold {
   [[nodiscard]] bool admits(std::uint64_t end) const noexcept;
   // The stretch up to `end` is taken; its number, for let_go().
   std::uint64_t hold(std::uint64_t end);
-  // The stretch up to `end` is done with already.
-  void pass(std::uint64_t end);
+  // The stretch up to `end` is done with already: true if its room was given back.
+  bool pass(std::uint64_t end);
+  // Rings a producer that waits for room, after a pass() that gave some back, and after a seq_cst fence.
+  void ring_waiting_producer() noexcept;
   [[nodiscard]] bool holds_messages() const noexcept;
   // Any thread. Does nothing in a forked child.
   void let_go(std::uint64_t number) noexcept;
@@ -45,20 +49,26 @@ class RingHold {
     bool held;
   };
   void release_front() noexcept;
-  void publish(std::uint64_t position) noexcept;
+  void give_back(std::uint64_t position) noexcept;
 
   std::shared_ptr<links::RegionLink> region_;
   RingView ring_;
   std::uint32_t generation_;
   mutable std::mutex mutex_;
   std::deque<Stretch> stretches_;  // in the order of the ring; the front one is held
+  // Whether there are any. Set by the reader alone, which therefore needs no lock where there are none: no message is left that
+  // could be let go. acquire and release: it sees what the last let_go() did.
+  std::atomic<bool> is_holding_{false};
   std::uint64_t first_number_{0};  // of stretches_.front()
-  std::uint64_t released_{0};      // up to where room was given back
+  // Up to where room was given back. Written under the lock. relaxed: admits() needs no newer value than the one that the
+  // producer had seen when it wrote what is judged, and that one is visible with its header.
+  std::atomic<std::uint64_t> released_{0};
   std::atomic<std::uint32_t> released_units_{0};
 };
 
-// Used by one thread at a time (the session's lock of the incoming half), but for two calls that touch nothing of it but what
-// is atomic: released_units(), which puts ask for, and announce(), which each side that is about to sleep makes for itself.
+// Used by one thread at a time (the session's lock of the incoming half), but for four calls that touch nothing of it but what
+// is atomic: released_units(), which puts ask for, announce(), which each side that is about to sleep makes for itself,
+// has_record() and is_waited_for().
 class RingReader {
  public:
   // `handles` (borrowed) carries those of messages; null: they have none. `copies`: messages are private copies, never views.
@@ -68,10 +78,27 @@ class RingReader {
   // The next message (a view into the ring, or assembled from pieces) or control word; would_block: nothing is there.
   // limit_reached: handles of the next message could not be opened here, and are lost.
   Result<Incoming> take();
+  // The shortest way of a message, for the many that are small: if the next record is a whole message, without handles, that
+  // fits into `room`, it is put there and let go. Nothing: take() tells what there is. note_taken() follows a message.
+  struct Plain {
+    std::size_t size;
+    std::uint32_t back;  // of the header
+  };
+  std::optional<Plain> take_plain(std::span<std::byte> room);
+  // Any thread: a record is there. A hint, as another thread may take it.
+  [[nodiscard]] bool has_record() const noexcept {
+    // relaxed, both: take() looks itself
+    return header_at(next_.load(std::memory_order_relaxed)).load(std::memory_order_relaxed) != 0;
+  }
 
   // Counts messages as handed to the caller, and tells a producer that asks.
   void note_taken(std::uint32_t messages) noexcept;
 
+  // Any thread: the producer waits for room, as it says.
+  [[nodiscard]] bool is_waited_for() const noexcept {
+    // relaxed: ordered by the fence in announce(), see RingWriter::announce_room()
+    return shared(ring_.producer_bell->waits).load(std::memory_order_relaxed) != 0;
+  }
   // True if messages that are still held take the room that the producer waits for: nothing will come until one is let go.
   [[nodiscard]] bool is_holding_up() const noexcept;
 
@@ -81,9 +108,20 @@ class RingReader {
   [[nodiscard]] std::uint32_t released_units() const noexcept { return hold_->released_units(); }
 
  private:
-  [[nodiscard]] Result<void> step_over(const RecordHeader& header, std::uint64_t end);
-  Result<Incoming> take_record(const RecordHeader& header, std::uint64_t end);
+  // The next record: its header and payload, and the position behind it.
+  struct Found {
+    RecordHeader header;
+    Bytes payload;
+    std::uint64_t end;
+  };
+  [[nodiscard]] std::size_t offset() const noexcept { return static_cast<std::size_t>(position_ & (ring_.capacity - 1)); }
+  Result<Found> find() const;
+  [[nodiscard]] std::optional<std::uint64_t> end_of(const RecordHeader& header) const noexcept;
+  [[nodiscard]] Result<void> step_over(const Found& filler);
+  Result<Incoming> take_record(const Found& found);
   Result<std::vector<links::Descriptor>> take_handles(const RecordHeader& header);
+  void move_behind(const RecordHeader& header, std::uint64_t end) noexcept;
+  void pass(const Found& found);
 
   std::shared_ptr<links::RegionLink> region_;
   RingView ring_;
@@ -91,6 +129,10 @@ class RingReader {
   const bool copies_;
   Assembly assembly_;
   std::uint64_t position_{0};
+  bool is_home_next_{false};      // the next record is looked for in a home slot …
+  unsigned home_{kHomes - 1};     // … this one, else the one that was used last
+  std::atomic<std::byte*> next_;  // where it is looked for
+  bool gave_back_{false};         // room, and it was not looked whether the producer waits for that
   std::uint32_t taken_{0};
   RingHandles* handles_;       // null: messages have none
   std::uint32_t messages_{0};  // whose last record was taken off the ring

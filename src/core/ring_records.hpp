@@ -20,9 +20,9 @@
 namespace sluice::inline v0::core {
 
 // One thread at a time may use the outgoing half: put, put_control, put_batch, lend, commit, take_back, taken_by_peer,
-// announce_room, announce_asking, stop_waiting_for_room, waits_for_room, has_room; and one the incoming half: take, note_taken,
-// is_holding_up, discard_handles. Which thread that is may change from call to call: the session's two locks see to it.
-// announce_incoming, bell, silence and region are for any thread.
+// announce_room, announce_asking, stop_waiting_for_room, waits_for_room, has_room; and one the incoming half: take, take_plain,
+// note_taken, is_holding_up, discard_handles. Which thread that is may change from call to call: the session's two locks see to
+// it. announce_incoming, has_incoming, is_waited_for, bell, silence and region are for any thread.
 class RingRecords {
  public:
   // `copies`: messages are never views. `handles`: what carries those of messages; null: they have none.
@@ -64,6 +64,13 @@ class RingRecords {
     if (incoming && incoming->what != Incoming::What::more) writer_->note_released(incoming->back);
     return incoming;
   }
+  std::optional<std::size_t> take_plain(std::span<std::byte> room) {
+    const auto taken = reader_->take_plain(room);
+    if (!taken) return std::nullopt;
+    writer_->note_released(taken->back);
+    return taken->size;
+  }
+  [[nodiscard]] bool has_incoming() const noexcept { return reader_->has_record(); }
   void note_taken(std::uint32_t messages) noexcept { reader_->note_taken(messages); }
   [[nodiscard]] std::uint32_t taken_by_peer() const noexcept { return writer_->taken(); }
 
@@ -74,6 +81,7 @@ class RingRecords {
   void announce_room() noexcept { writer_->announce_room(); }
   void stop_waiting_for_room() noexcept { writer_->stop_waiting(); }
   [[nodiscard]] bool waits_for_room() const noexcept { return writer_->waits_for_room(); }
+  [[nodiscard]] bool is_waited_for() const noexcept { return reader_->is_waited_for(); }
   [[nodiscard]] bool is_holding_up() const noexcept { return reader_->is_holding_up(); }
   void announce_asking() noexcept { writer_->announce_asking(); }
   [[nodiscard]] bool has_room() noexcept { return writer_->has_room(); }

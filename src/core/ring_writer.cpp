@@ -36,45 +36,45 @@ Result<bool> RingWriter::put(OutgoingMessage& message, std::uint32_t back) {
   const auto handles = message.handles_to_go();
   header.handles = !handles.empty();
   if (handles_ != nullptr && !header.handles) handles_->forget_refusal();
-  places_.clear();
-  message.gather(header.length, places_);
-  if (auto done = put_record(header, places_, kKeptFree, handles); !done) return done.error();
+  const auto place = find_place(header.length, back, kKeptFree);
+  if (!place) {
+    // It is the ring that is waited for now, and not the connection for handles, which was full for an earlier message perhaps.
+    if (handles_ != nullptr) handles_->forget_refusal();
+    return place.error();
+  }
+  if (header.handles) {
+    // Now that nothing else can keep the record back: they can't be had again.
+    if (handles_ == nullptr) return Error{Errc::not_supported, Step::attach, 0, 0, 0};
+    if (auto sent = handles_->send(messages_, handles); !sent) return sent.error();
+  }
+  message.copy(place->header + kHeaderSize, header.length);
+  publish_at(*place, header);
   message.start();
   message.advance(header.length);
   return message.rest() == 0;
 }
 
 Result<void> RingWriter::put_control(const Control& control, std::uint32_t back) {
-  const auto payload = encode(control);
-  const Bytes place{payload};
   if (lent_) make_void(back);
-  return put_record({.length = kControlSize, .kind = Kind::control, .back = back}, {&place, 1}, 0);
-}
-
-Result<void> RingWriter::put_record(const RecordHeader& header, std::span<const Bytes> payload, std::size_t kept_free,
-                                    std::span<const Handle> handles) {
-  const auto place = find_place(header.length, header.back, kept_free);
-  if (!place) {
-    // It is the ring that is waited for now, and not the connection for handles, which was full for an earlier message perhaps.
-    if (handles_ != nullptr) handles_->forget_refusal();
-    return place.error();
-  }
-  if (!handles.empty()) {
-    // Now that nothing else can keep the record back: they can't be had again.
-    if (handles_ == nullptr) return Error{Errc::not_supported, Step::attach, 0, 0, 0};
-    if (auto sent = handles_->send(messages_, handles); !sent) return sent;
-  }
-  std::byte* to = ring_.bytes + *place + kHeaderSize;
-  for (const auto part : payload) {
-    if (!part.empty()) std::memcpy(to, part.data(), part.size());
-    to += part.size();
-  }
-  publish_behind(*place, header);
+  const auto place = find_place(kControlSize, back, 0);
+  if (!place) return place.error();
+  const auto payload = encode(control);
+  std::memcpy(place->header + kHeaderSize, payload.data(), payload.size());
+  publish_at(*place, {.length = kControlSize, .kind = Kind::control, .back = back});
   return {};
 }
 
-// Where a record with so much payload goes, and has room, at position_: its offset. It may have to begin another lap.
-Result<std::size_t> RingWriter::find_place(std::size_t length, std::uint32_t back, std::size_t kept_free) {
+// Where a record with so much payload goes, and has room.
+Result<RingWriter::Place> RingWriter::find_place(std::size_t length, std::uint32_t back, std::size_t kept_free) {
+  if (!is_home_next_ || !fits_at_home(length)) return find_place_in_lap(length, back, kept_free);
+  const std::uint64_t end = position_ + kHomeStep;
+  if (auto room = require_room_for(end, kept_free); !room) return room.error();
+  return Place{ring_.homes[home_], end};
+}
+
+// … in the ring, at position_. It may have to begin another lap.
+Result<RingWriter::Place> RingWriter::find_place_in_lap(std::size_t length, std::uint32_t back, std::size_t kept_free) {
+  if (is_home_next_) leave_home(back);
   const std::size_t size = kHeaderSize + aligned(length);
   if (offset() + size + kHeaderSize > lap_) {
     if (auto ended = end_lap(back, kept_free); !ended) return ended.error();
@@ -83,37 +83,59 @@ Result<std::size_t> RingWriter::find_place(std::size_t length, std::uint32_t bac
   const bool kept_in_lap = offset() + size + kept_free <= lap_;
   const std::uint64_t end = kept_free == 0 || kept_in_lap ? position_ + size : next_lap();
   if (auto room = require_room_for(end, kept_free); !room) return room.error();
-  return offset();
+  return Place{ring_.bytes + offset(), position_ + size};
+}
+
+// A small record, and its unit of the ring lies in this lap with the header behind it.
+bool RingWriter::fits_at_home(std::size_t length) const noexcept {
+  return length <= kHomeSize - kHeaderSize && offset() + kHomeStep + kHeaderSize <= lap_;
+}
+
+// Whether the record behind this one is to be in a home slot: where messages are small, and the peer is known to have let go of
+// everything that was before this one, of something at least. So of what was in that slot, too.
+bool RingWriter::goes_home(const RecordHeader& header) noexcept {
+  if (header.kind != Kind::data || header.length > kHomeSize - kHeaderSize || position_ == 0) return false;
+  return note_hint() && released_ == position_;  // a position that can't be is found where room is looked for
+}
+
+// The next record is looked for in a home slot, and is not going to be there: a filler says so. It takes nothing of the ring.
+void RingWriter::leave_home(std::uint32_t back) noexcept {
+  header_at(ring_.bytes + offset()).store(0, std::memory_order_relaxed);  // relaxed: published by the filler's header
+  is_home_next_ = false;
+  publish(ring_.homes[home_], pack({.length = 0, .kind = Kind::filler, .back = back}));
 }
 
 // The payload is there: publishes its record, behind which nothing is yet.
-void RingWriter::publish_behind(std::size_t at, const RecordHeader& header) noexcept {
-  const std::size_t size = kHeaderSize + aligned(header.length);
+void RingWriter::publish_at(Place place, RecordHeader header) noexcept {
+  header.home = goes_home(header);
+  if (header.home) home_ = (home_ + 1) % kHomes;
+  is_home_next_ = header.home;
+  std::byte* const behind = header.home ? ring_.homes[home_] : ring_.bytes + offset_of(place.end);
   // relaxed: the release store of our header, below, makes it visible before the consumer can look here
-  header_at(ring_, at + size).store(0, std::memory_order_relaxed);
+  header_at(behind).store(0, std::memory_order_relaxed);
   fault::point("before-publish");
-  position_ += size;
+  position_ = place.end;
   if (ends_message(header.kind)) ++messages_;
   // Before the record is there: who takes it must not believe any longer that we wait for room.
   stop_waiting();
-  publish(at, pack(header));
+  publish(place.header, pack(header));
 }
 
 // Stores the header, which makes the record visible, and rings if the consumer sleeps. In a batch the first header is stored
 // last: until then nobody comes to the others.
-void RingWriter::publish(std::size_t at, std::uint64_t packed) noexcept {
+void RingWriter::publish(std::byte* at, std::uint64_t packed) noexcept {
   if (is_batch_) {
     if (first_header_ == 0) {
       first_at_ = at;
       first_header_ = packed;
     } else {
       // relaxed: the release store of the first header, in end_batch(), makes it visible with all that stands before it here
-      header_at(ring_, at).store(packed, std::memory_order_relaxed);
+      header_at(at).store(packed, std::memory_order_relaxed);
     }
     return;
   }
   // release: pairs with the acquire load in RingReader::take(); makes the payload and the zero header behind it visible first.
-  header_at(ring_, at).store(packed, std::memory_order_release);
+  header_at(at).store(packed, std::memory_order_release);
   fault::point("after-publish");
   // seq_cst fence: pairs with the one in RingReader::announce(). Either we see `waits`, or the consumer, which looks again
   // after its fence, sees our header.
@@ -134,16 +156,17 @@ void RingWriter::end_batch() noexcept {
 Result<std::optional<std::span<std::byte>>> RingWriter::lend(std::size_t size, std::uint32_t back) {
   back_up_to(offset() + kHeaderSize + aligned(std::min(size, whole_limit())) + kKeptFree);  // memory first, as in put()
   if (size > whole_limit()) return std::optional<std::span<std::byte>>{};
-  const auto place = find_place(size, back, kKeptFree);
+  const auto place = find_place_in_lap(size, back, kKeptFree);
   if (!place) return place.error();
   lent_ = size;
-  return std::optional{std::span{ring_.bytes + *place + kHeaderSize, size}};
+  return std::optional{std::span{place->header + kHeaderSize, size}};
 }
 
 bool RingWriter::commit(std::size_t size, std::uint32_t back) noexcept {
   if (!lent_) return false;
   lent_.reset();
-  publish_behind(offset(), {.length = static_cast<std::uint32_t>(size), .kind = Kind::data, .back = back});
+  publish_at({ring_.bytes + offset(), position_ + kHeaderSize + aligned(size)},
+             {.length = static_cast<std::uint32_t>(size), .kind = Kind::data, .back = back});
   return true;
 }
 
@@ -153,15 +176,16 @@ void RingWriter::make_void(std::uint32_t back) noexcept {
   const std::size_t length = aligned(*lent_);
   lent_.reset();
   if (length == 0) return;  // nobody writes there
-  publish_behind(offset(), {.length = static_cast<std::uint32_t>(length), .kind = Kind::filler, .back = back});
+  publish_at({ring_.bytes + offset(), position_ + kHeaderSize + length},
+             {.length = static_cast<std::uint32_t>(length), .kind = Kind::filler, .back = back});
 }
 
 // After a seq_cst fence.
 void RingWriter::ring_sleeping_consumer() noexcept {
   // relaxed: the fence orders it
-  if (shared(ring_.consumer->waits).load(std::memory_order_relaxed) == 0) return;
+  if (shared(ring_.consumer_bell->waits).load(std::memory_order_relaxed) == 0) return;
   // relaxed: only saves rings; the consumer sets it again before it sleeps again
-  shared(ring_.consumer->waits).store(0, std::memory_order_relaxed);
+  shared(ring_.consumer_bell->waits).store(0, std::memory_order_relaxed);
   region_->ring();
   fault::point("after-ring");
 }
@@ -169,8 +193,8 @@ void RingWriter::ring_sleeping_consumer() noexcept {
 // Ends the lap with a filler, where the next record doesn't fit into the rest of it.
 Result<void> RingWriter::end_lap(std::uint32_t back, std::size_t kept_free) {
   if (auto room = require_room_for(next_lap(), kept_free); !room) return room;
-  const std::size_t at = offset();
-  header_at(ring_, 0).store(0, std::memory_order_relaxed);  // relaxed: published by the filler's header, as in put_record()
+  std::byte* const at = ring_.bytes + offset();
+  header_at(ring_.bytes).store(0, std::memory_order_relaxed);  // relaxed: published by the filler's header, as in put_record()
   position_ = next_lap();
   publish(at, pack({.length = 0, .kind = Kind::filler, .back = back}));
   return {};
@@ -207,17 +231,23 @@ bool RingWriter::has_room() noexcept {
 // would_block unless everything before `end` may be written over: end - released <= capacity.
 Result<void> RingWriter::require_room(std::uint64_t end) noexcept {
   if (end - released_ <= ring_.capacity) return {};
-  // acquire: pairs with the release store in note_released(). Taken once: a position that stayed there would be half the range
-  // of its 32 bits old some day, and look new. This is looked at at least once a lap, so a fresh one never is.
-  const std::uint64_t hint = piggybacked_.exchange(0, std::memory_order_acquire);
-  if ((hint & kFresh) != 0) {
-    if (auto noted = note_position(static_cast<std::uint32_t>(hint)); !noted) return noted;
-  }
+  if (auto noted = note_hint(); !noted) return noted;
   if (end - released_ <= ring_.capacity) return {};
   // acquire: pairs with the release store in RingHold::publish(); the consumer's reads come before our writes over them
   if (auto noted = note_position(shared(ring_.consumer->released).load(std::memory_order_acquire)); !noted) return noted;
   if (end - released_ <= ring_.capacity) return {};
   return would_block();
+}
+
+// What came along in a header last. Each is looked at once: a position that stays there is half the range of its 32 bits old
+// some day, and would look new. This is called at least once a lap, so a fresh one never is.
+Result<void> RingWriter::note_hint() noexcept {
+  // acquire: pairs with the release store in note_released()
+  const std::uint32_t hint = piggybacked_.load(std::memory_order_acquire);
+  if (hint == noted_) return {};
+  if (auto noted = note_position(hint); !noted) return noted;  // and is told to everybody who looks
+  noted_ = hint;
+  return {};
 }
 
 // Takes over a release position as the peer tells it, if it is newer, and possible.
@@ -232,7 +262,7 @@ Result<void> RingWriter::note_position(std::uint32_t units) noexcept {
 
 void RingWriter::announce_asking() noexcept {
   // relaxed: ordered by the fence
-  shared(ring_.producer->asks).store(1, std::memory_order_relaxed);
+  shared(ring_.producer_bell->asks).store(1, std::memory_order_relaxed);
   // seq_cst fence: pairs with the one in RingReader::note_taken(). Either the consumer sees our word, or we, who look again
   // after this, see what it has taken.
   std::atomic_thread_fence(std::memory_order_seq_cst);
@@ -241,7 +271,7 @@ void RingWriter::announce_asking() noexcept {
 void RingWriter::announce_room() noexcept {
   waits_for_room_ = true;
   // relaxed: ordered by the fence
-  const bool is_news = shared(ring_.producer->waits).exchange(1, std::memory_order_relaxed) == 0;
+  const bool is_news = shared(ring_.producer_bell->waits).exchange(1, std::memory_order_relaxed) == 0;
   // seq_cst fence: pairs with the one in RingHold::publish(). Either the consumer sees our word, or we, who look again after
   // this, see what it has released.
   std::atomic_thread_fence(std::memory_order_seq_cst);
@@ -256,7 +286,7 @@ void RingWriter::stop_waiting() noexcept {
   waits_for_room_ = false;
   // relaxed: who takes the record that is published next sees it, by that header's release store; at worst the consumer rings
   // once in vain
-  shared(ring_.producer->waits).store(0, std::memory_order_relaxed);
+  shared(ring_.producer_bell->waits).store(0, std::memory_order_relaxed);
 }
 
 }  // namespace sluice::inline v0::core

@@ -7,7 +7,6 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <vector>
 
 #include <sluice/result.hpp>
 
@@ -63,9 +62,9 @@ class RingWriter {
 
   // A release position that came along in a header of the other direction. Any thread.
   void note_released(std::uint32_t units) noexcept {
-    // release: pairs with the acquire in require_room(); the header that brought it was read with acquire, so the peer's
+    // release: pairs with the acquire in note_hint(); the header that brought it was read with acquire, so the peer's
     // reads of the released bytes come before our writes over them.
-    piggybacked_.store(units | kFresh, std::memory_order_release);
+    piggybacked_.store(units, std::memory_order_release);
   }
 
   // How many messages the peer has taken, modulo 2^32, as it says.
@@ -86,20 +85,31 @@ class RingWriter {
   [[nodiscard]] bool waits_for_room() const noexcept { return waits_for_room_; }
 
  private:
-  Result<void> put_record(const RecordHeader& header, std::span<const Bytes> payload, std::size_t kept_free,
-                          std::span<const Handle> handles = {});
+  // Where a record goes, and the position behind it.
+  struct Place {
+    std::byte* header;
+    std::uint64_t end;
+  };
   void make_void(std::uint32_t back) noexcept;
-  Result<std::size_t> find_place(std::size_t length, std::uint32_t back, std::size_t kept_free);
+  Result<Place> find_place(std::size_t length, std::uint32_t back, std::size_t kept_free);
+  Result<Place> find_place_in_lap(std::size_t length, std::uint32_t back, std::size_t kept_free);
   Result<void> end_lap(std::uint32_t back, std::size_t kept_free);
+  [[nodiscard]] bool fits_at_home(std::size_t length) const noexcept;
+  [[nodiscard]] bool goes_home(const RecordHeader& header) noexcept;
+  void leave_home(std::uint32_t back) noexcept;
   void back_up_to(std::size_t offset) noexcept;
   Result<void> require_room(std::uint64_t end) noexcept;
   Result<void> require_room_for(std::uint64_t end, std::size_t kept_free) noexcept;
+  Result<void> note_hint() noexcept;
   Result<void> note_position(std::uint32_t units) noexcept;
-  static constexpr std::uint64_t kFresh = std::uint64_t{1} << 32;
   void ring_sleeping_consumer() noexcept;
-  void publish_behind(std::size_t at, const RecordHeader& header) noexcept;
-  void publish(std::size_t at, std::uint64_t packed) noexcept;
-  [[nodiscard]] std::size_t offset() const noexcept { return static_cast<std::size_t>(position_ % ring_.capacity); }
+  void publish_at(Place place, RecordHeader header) noexcept;
+  void publish(std::byte* at, std::uint64_t packed) noexcept;
+  // Capacities are powers of two; a division would take longer than the rest of a small record.
+  [[nodiscard]] std::size_t offset_of(std::uint64_t position) const noexcept {
+    return static_cast<std::size_t>(position & (ring_.capacity - 1));
+  }
+  [[nodiscard]] std::size_t offset() const noexcept { return offset_of(position_); }
   [[nodiscard]] std::uint64_t next_lap() const noexcept { return position_ - offset() + ring_.capacity; }
   [[nodiscard]] std::size_t whole_limit() const noexcept;
   [[nodiscard]] std::size_t piece_limit() const noexcept;
@@ -111,15 +121,17 @@ class RingWriter {
   std::size_t lap_;            // bytes of a lap that may be used: the capacity, or less where memory has run out
   std::size_t backed_{kFirstStretch};
   std::uint64_t wanted_{0};                    // up to where the message that found no room needs it; 0: none was refused
-  std::optional<std::size_t> lent_;            // bytes of the place that is lent, at position_
+  bool is_home_next_{false};                   // the next record is looked for in a home slot …
+  unsigned home_{kHomes - 1};                  // … this one, else the one that was used last
+  std::optional<std::size_t> lent_;            // bytes of the place that is lent, in the ring at position_
   bool is_batch_{false};                       // between begin_batch() and end_batch()
-  std::size_t first_at_{0};                    // offset of the first record of a batch …
+  std::byte* first_at_{nullptr};               // where the first record of a batch is …
   std::uint64_t first_header_{0};              // … and its header, not published yet; 0: there is none
   bool waits_for_room_{false};                 // announced, and not taken back
-  std::atomic<std::uint64_t> piggybacked_{0};  // a release position with kFresh, or 0
+  std::atomic<std::uint32_t> piggybacked_{0};  // the release position that came last in a header …
+  std::uint32_t noted_{0};                     // … and the last one of them that was looked at
   RingHandles* handles_;                       // null: messages have none
   std::uint32_t messages_{0};                  // whose last record is published
-  std::vector<Bytes> places_;                  // scratch
 };
 
 }  // namespace sluice::inline v0::core

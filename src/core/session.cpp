@@ -18,8 +18,8 @@ constexpr int kSeldomSpins = 64;  // … and then one of so many waits spins
 
 Session::Session(Established established)
     : generation_(links::process_generation()),
-      processors_(links::usable_processors()),
       conduct_(established.conduct),
+      may_spin_(can_spin(conduct_)),
       turns_(Turns::needed_by(conduct_.senders)),
       is_foreign_(is_foreign(established.framing)),
       trace_(established.trace) {
@@ -109,6 +109,7 @@ bool Session::may_sleep(Side side) {
 
 // A record went out, and took the announcement back: others that wait for room have to announce it again.
 void Session::wake_who_waits_for_room_locked() {
+  if (std::ranges::find(sleeps_for_room_, true) == sleeps_for_room_.end()) return;
   const auto* ring = records_->ring();
   if (ring == nullptr || ring->waits_for_room()) return;
   for (const auto side : kSides)
@@ -141,18 +142,34 @@ Result<Woken> Session::sleep_once(Side side, Wants wants, Deadline deadline) {
   return woken;
 }
 
-// How long a call tries before it sleeps. Never where the peer can't run meanwhile. As long as was asked for; or, where nothing
+// Not where the peer can't run meanwhile. One that was asked for is meant even by a process that is bound to a processor: its
+// peer is on another one then.
+bool Session::can_spin(const Conduct& conduct) noexcept {
+  return (conduct.spin ? links::all_processors() : links::usable_processors()) > 1;
+}
+
+// How long a call tries before it sleeps. As long as was asked for; or, where nothing
 // was, a little over a ring alone (a look at a kernel object costs a system call), and seldom when it was in vain lately.
 std::chrono::microseconds Session::time_to_spin() noexcept {
   constexpr std::chrono::microseconds kSpin{20};
   constexpr std::chrono::microseconds kNone{0};
-  if (processors_ < 2) return kNone;
+  if (!may_spin_) return kNone;
   if (conduct_.spin) return *conduct_.spin;
   if (traits_.shape != Shape::region) return kNone;
   const int vain = vain_spins_.load(std::memory_order_relaxed);  // relaxed: a hint
   if (vain < kSpinsInVain || (vain - kSpinsInVain) % kSeldomSpins == 0) return kSpin;
   note_spin(true);
   return kNone;
+}
+
+// Between two attempts of a spin: looks at the ring alone, which takes next to nothing, until a record is there. What else may
+// come the attempt sees. A kernel object can't be looked at but by the attempt itself.
+void Session::look_for_a_while(Side side) noexcept {
+  constexpr int kLooks = 64;
+  const auto* ring = records_->ring();
+  if (ring == nullptr || side != Side::receiving) return;
+  for (int look = 0; look < kLooks && !ring->has_incoming(); ++look) {
+  }
 }
 
 void Session::note_spin(bool was_in_vain) noexcept {
@@ -162,17 +179,21 @@ void Session::note_spin(bool was_in_vain) noexcept {
 }
 
 // Whether the peer's death is known. Those who sleep are told by the tether; those who only try look at it themselves, but not
-// more often than once a millisecond, for a look is a system call. Called under one of the locks, before cut().
+// more often than once in some milliseconds, for a look is a system call. Called under one of the locks, before cut().
 bool Session::is_peer_gone() noexcept {
-  constexpr std::int64_t kBetweenLooks = 1'000'000;  // ns
   // acquire: pairs with the release of whoever saw the tether first; what the peer did before its death is visible
   if (severed_.load(std::memory_order_acquire)) return true;
-  const std::int64_t now = std::chrono::nanoseconds(Deadline::Clock::now().time_since_epoch()).count();
-  if (now - last_tether_look_.load(std::memory_order_relaxed) < kBetweenLooks) return false;  // relaxed: a hint
-  last_tether_look_.store(now, std::memory_order_relaxed);                                    // relaxed: as above
+  if (!is_time_to_look_at_tether()) return false;
+  last_tether_look_.store(links::coarse_milliseconds(), std::memory_order_relaxed);  // relaxed: a hint
   if (!tether_->is_severed()) return false;
   severed_.store(true, std::memory_order_release);
   return true;
+}
+
+bool Session::is_time_to_look_at_tether() const noexcept {
+  // acquire: pairs with the release of whoever saw the tether first; relaxed: a hint
+  return severed_.load(std::memory_order_acquire) ||
+         last_tether_look_.load(std::memory_order_relaxed) != links::coarse_milliseconds();
 }
 
 void Session::interrupt() noexcept {

@@ -129,8 +129,12 @@ class Session {
   template <class Attempt>
   auto sleep_between(Side side, Step step, Deadline deadline, Attempt& attempt) -> decltype(attempt());
   template <class Attempt>
+  bool rest(Side side, Attempt& attempt, decltype(std::declval<Attempt&>()())& result);
+  template <class Attempt>
   bool spin(Side side, Attempt& attempt, Deadline deadline, decltype(std::declval<Attempt&>()())& result);
+  [[nodiscard]] static bool can_spin(const Conduct& conduct) noexcept;
   [[nodiscard]] std::chrono::microseconds time_to_spin() noexcept;
+  void look_for_a_while(Side side) noexcept;
   void note_spin(bool was_in_vain) noexcept;
   Result<Woken> sleep_once(Side side, Wants wants, Deadline deadline);
   [[nodiscard]] Wants wants_of(Side side);
@@ -144,6 +148,7 @@ class Session {
   void wake(Side side) noexcept { place(side).wake(); }
   void wake_all() noexcept;
   [[nodiscard]] bool is_peer_gone() noexcept;
+  [[nodiscard]] bool is_time_to_look_at_tether() const noexcept;
   void make_due(std::atomic<bool>& word) noexcept;
   [[nodiscard]] bool is_foreign_process() const noexcept;
 
@@ -179,6 +184,8 @@ class Session {
   Result<Message> try_receive();
   Result<Received> try_receive_into(std::span<std::byte> room);
   Result<std::size_t> try_receive_many(std::span<Message> messages);
+  [[nodiscard]] bool is_quiet() noexcept;
+  std::optional<std::size_t> take_plain_locked(std::span<std::byte> room);
   Result<Message> next_message_locked();
   [[nodiscard]] bool is_held_up_locked(const Result<Message>& message) noexcept;
   Result<Message> take_message_locked();
@@ -213,8 +220,8 @@ class Session {
   [[nodiscard]] std::optional<Error> incoming_end() const;
 
   const std::uint32_t generation_;  // the process that made it
-  const unsigned processors_;
   const Conduct conduct_;
+  const bool may_spin_;
   const std::unique_ptr<Turns> turns_;  // null: one thread sends
   const bool is_foreign_;  // the peer speaks a foreign framing: it confirms nothing, and the end of its stream is its goodbye
   const Trace trace_;
@@ -251,7 +258,8 @@ class Session {
   std::vector<OutgoingMessage> batch_;  // scratch, of send_many(): belongs to the call that is in the place of `sending`
 
   mutable std::mutex in_mutex_;
-  std::deque<Message> ahead_;  // read before anybody asked for them (flush), or too large for receive_into()
+  std::deque<Message> ahead_;           // read before anybody asked for them (flush), or too large for receive_into()
+  std::atomic<bool> has_ahead_{false};  // there are some. relaxed: for is_quiet(), else the lock is there
   std::size_t ahead_bytes_{0};
   std::size_t ahead_handles_{0};
   bool is_link_emptied_{false};             // the last take_message_locked() that gave none left nothing behind
@@ -260,6 +268,9 @@ class Session {
   mutable std::mutex end_mutex_;  // innermost
   std::optional<Error> incoming_end_;
   std::optional<Error> outgoing_end_;
+  // One of them is there: each message asks, and the lock is left alone as long as there is none. seq_cst, as places_ want it:
+  // who ends a direction sets this and then looks who waits; who waits says so and then looks at this.
+  std::atomic<bool> has_end_{false};
   bool peer_said_goodbye_{false};
   bool goodbye_answered_{false};
   std::optional<Errc> traced_end_;  // of either direction
@@ -299,14 +310,25 @@ class Session {
   // The tether has told. release by who saw that, acquire by who acts on it without having looked itself: what the peer had
   // written into the channel before its death is visible to that one's last look.
   std::atomic<bool> severed_{false};
-  // relaxed, all three: hints. Two threads that look at the tether at once cost a system call more.
+  // relaxed, all three: hints. Two threads that look at the tether at once cost a system call more. The last one is written by
+  // the call that sends.
   std::atomic<std::int64_t> last_tether_look_{0};
   std::atomic<int> vain_spins_{0};
   std::atomic<std::uint32_t> sends_since_look_{0};
 
   std::array<WaitingPlace, kSides.size()> places_;
+  std::uint32_t run_{0};  // messages received without a wait; belongs to the call that is in the place of `receiving`
   Membership membership_;
   Want armed_for_{Want::nothing};  // belongs to the call that is in the place of `armed`
+
+  // Adds to what one call at a time writes, and others only read; returns what it was. relaxed: a counter; and in two steps,
+  // for those on shared memory would notice a locked one.
+  template <class Number>
+  static Number count(std::atomic<Number>& counter, Number more) noexcept {
+    const Number before = counter.load(std::memory_order_relaxed);
+    counter.store(before + more, std::memory_order_relaxed);
+    return before;
+  }
 
   // Counters, for statistics() on any thread. relaxed: each is right by itself, and nothing is read through it. The first two
   // pairs are written by the call that sends and by the one that receives.

@@ -14,8 +14,8 @@ namespace sluice::inline v0::core {
 
 Session::Session(std::unique_ptr<Beginning> beginning, const Traits& promised, const Limits& limits)
     : generation_(links::process_generation()),
-      processors_(links::usable_processors()),
       conduct_(limits.conduct),
+      may_spin_(can_spin(conduct_)),
       turns_(Turns::needed_by(conduct_.senders)),
       is_foreign_(is_foreign(limits.framing)),
       trace_(limits.trace),
@@ -44,20 +44,20 @@ Result<void> Session::try_begin() {
   const std::lock_guard lock(beginning_->mutex);
   if (is_connected()) return {};
   if (const auto end = outgoing_end()) return *end;
-  Result<Established> established = would_block();
+  Result<void> begun;
   try {
-    established = beginning_->step();
-    if (established) become(*std::move(established));
+    auto established = beginning_->step();
+    if (established) {
+      become(*std::move(established));
+    } else {
+      begun = established.error();
+    }
   } catch (const std::bad_alloc&) {
     beginning_->drop();
-    established = Error{Errc::out_of_memory, Step::connect, 0, 0, 0};
+    begun = Error{Errc::out_of_memory, Step::connect, 0, 0, 0};
   }
-  if (established) {
-    wake_all();  // others wait for the same, and an event loop has to arm again
-    return {};
-  }
-  if (established.error().code == Errc::would_block) return established.error();
-  return end_both(established.error());
+  if (begun) wake_all();  // others wait for the same, and an event loop has to arm again
+  return begun || is_would_block(begun) ? begun : end_both(begun.error());
 }
 
 // What a call does before it begins: it connects.

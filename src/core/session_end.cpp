@@ -31,6 +31,7 @@ Error Session::end(std::optional<Error>& direction, const Error& error) {
     if (is_event) traced_end_ = error.code;
     if (!direction) direction = error;
     stays = *direction;
+    has_end_.store(true, std::memory_order_seq_cst);
   }
   if (is_event) trace_.note("ended", [&] { return describe(error); });
   return stays;
@@ -45,11 +46,13 @@ Error Session::end_both(const Error& error) {
 }
 
 std::optional<Error> Session::outgoing_end() const {
+  if (!has_end_.load(std::memory_order_seq_cst)) return std::nullopt;
   const std::lock_guard lock(end_mutex_);
   return outgoing_end_;
 }
 
 std::optional<Error> Session::incoming_end() const {
+  if (!has_end_.load(std::memory_order_seq_cst)) return std::nullopt;
   const std::lock_guard lock(end_mutex_);
   return incoming_end_;
 }

@@ -21,6 +21,7 @@ Result<Received> Session::receive_into(std::span<std::byte> room, Deadline deadl
 
 Result<Message> Session::try_receive() {
   if (closing_.load(std::memory_order_seq_cst)) return closed_here();
+  if (is_quiet()) return would_block();
   Result<Message> message = would_block();
   {
     const std::lock_guard lock(in_mutex_);
@@ -37,9 +38,11 @@ Result<Message> Session::try_receive() {
 
 Result<Received> Session::try_receive_into(std::span<std::byte> room) {
   if (closing_.load(std::memory_order_seq_cst)) return closed_here();
+  if (is_quiet()) return would_block();
   Result<Received> received = would_block();
   {
     const std::lock_guard lock(in_mutex_);
+    if (const auto size = take_plain_locked(room)) return Received{*size};
     auto message = next_message_locked();
     if (is_held_up_locked(message)) {
       received = Error{Errc::held, Step::receive, 0, 0, 0};
@@ -72,10 +75,35 @@ bool Session::is_held_up_locked(const Result<Message>& message) noexcept {
   return ring != nullptr && ring->is_holding_up();
 }
 
+// Whether there is nothing at all to receive from a ring and nothing else to be done: what most tries find of a caller that
+// spins, so it takes no lock. A hint, as what others do at this moment may be missed; what a call before has seen, or somebody
+// has told of, is not.
+bool Session::is_quiet() noexcept {
+  if (traits_.shape != Shape::region) return false;
+  const auto& ring = *records_->ring();
+  // seq_cst, acquire: as where they are looked at under the locks
+  if (ring.has_incoming() || has_end_.load(std::memory_order_seq_cst) || out_work_.load(std::memory_order_acquire))
+    return false;
+  // relaxed, all: written by this side, or hints
+  return !has_ahead_.load(std::memory_order_relaxed) && !ring.is_waited_for() && !is_time_to_look_at_tether();
+}
+
+// The short way of a message in a ring, see RingReader::take_plain(). Where something else is there or due, the others tell.
+std::optional<std::size_t> Session::take_plain_locked(std::span<std::byte> room) {
+  auto* const ring = records_->ring();
+  if (ring == nullptr || !ahead_.empty() || incoming_end() || out_work_.load(std::memory_order_acquire)) return std::nullopt;
+  const auto size = ring->take_plain(room);
+  if (!size) return std::nullopt;
+  fault::point("after-take");
+  note_taken_locked(1, *size);
+  return size;
+}
+
 Result<Message> Session::next_message_locked() {
   if (!ahead_.empty()) {
     Message message = std::move(ahead_.front());
     ahead_.pop_front();
+    has_ahead_.store(!ahead_.empty(), std::memory_order_relaxed);
     ahead_bytes_ -= message.bytes().size();
     ahead_handles_ -= MessageStorage::count_handles(message);
     return message;
@@ -168,6 +196,7 @@ void Session::keep_ahead_locked(Message message, bool in_front) {
   } else {
     ahead_.push_back(std::move(message));
   }
+  has_ahead_.store(true, std::memory_order_relaxed);
 }
 
 bool Session::has_room_ahead_locked(std::size_t messages, std::size_t bytes) const noexcept {
@@ -178,14 +207,15 @@ bool Session::has_room_ahead_locked(std::size_t messages, std::size_t bytes) con
 void Session::drop_ahead_locked() noexcept {
   ahead_.clear();
   ahead_bytes_ = ahead_handles_ = 0;
+  has_ahead_.store(false, std::memory_order_relaxed);
 }
 
 // Messages have been handed to the caller.
 void Session::note_taken_locked(std::uint32_t messages, std::size_t bytes) noexcept {
   const std::uint32_t taken = taken_.load(std::memory_order_relaxed) + messages;  // relaxed: written here, under the lock
   taken_.store(taken, std::memory_order_release);  // release: pairs with the acquire in move_control_locked()
-  messages_received_.fetch_add(messages, std::memory_order_relaxed);  // relaxed: a counter
-  bytes_received_.fetch_add(bytes, std::memory_order_relaxed);
+  count(messages_received_, std::uint64_t{messages});
+  count(bytes_received_, std::uint64_t{bytes});
   if (auto* ring = records_->ring()) ring->note_taken(messages);
   answer_if_asked_locked();
 }

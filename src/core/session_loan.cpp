@@ -93,8 +93,8 @@ Result<void> Session::commit(std::size_t size) {
     committed = {};
   }
   if (!committed) return at_step(Step::commit, committed);
-  messages_sent_.fetch_add(1, std::memory_order_relaxed);  // relaxed, both: counters
-  bytes_sent_.fetch_add(size, std::memory_order_relaxed);
+  count(messages_sent_, std::uint64_t{1});
+  count(bytes_sent_, std::uint64_t{size});
   if (out_work_.load(std::memory_order_acquire)) wake(Side::armed);  // what can't be moved now an event loop moves
   return {};
 }

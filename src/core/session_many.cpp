@@ -56,9 +56,8 @@ Result<std::size_t> Session::send_many(std::span<const Outgoing> messages, Deadl
   }
   const bool is_tail_accepted = is_kept && !outgoing_end();
   const std::size_t accepted = batch.whole + (is_tail_accepted ? 1 : 0);
-  for (const auto& message : batch.messages.first(accepted))
-    bytes_sent_.fetch_add(message.size(), std::memory_order_relaxed);  // relaxed, both: counters
-  messages_sent_.fetch_add(accepted, std::memory_order_relaxed);
+  for (const auto& message : batch.messages.first(accepted)) count(bytes_sent_, std::uint64_t{message.size()});
+  count(messages_sent_, std::uint64_t{accepted});
   being_sent_.store(1, std::memory_order_release);  // pairs with the acquire in note_peer_took()
   if (accepted == 0) return sent.error();
   return accepted;

@@ -49,8 +49,8 @@ Result<void> Session::send(const Outgoing& outgoing, Deadline deadline) {
     }
   }
   if (sent) {
-    messages_sent_.fetch_add(1, std::memory_order_relaxed);  // relaxed: a counter
-    bytes_sent_.fetch_add(message.size(), std::memory_order_relaxed);
+    count(messages_sent_, std::uint64_t{1});
+    count(bytes_sent_, std::uint64_t{message.size()});
   }
   return sent;
 }

@@ -67,11 +67,15 @@ class Session::Call {
   void leave() noexcept {
     session_.place(side_).leave();
     // A sender that left it to this call to hear the peer does so itself now.
-    if (side_ == Side::receiving && session_.sender_is_deaf_.exchange(false, std::memory_order_seq_cst))
-      session_.wake(Side::sending);
+    if (side_ == Side::receiving && is_set_and_cleared(session_.sender_is_deaf_)) session_.wake(Side::sending);
     // What it has taken off the link, or heard, the link tells no event loop any more.
-    if (side_ == Side::receiving && session_.is_armed_.exchange(false, std::memory_order_seq_cst)) session_.wake(Side::armed);
+    if (side_ == Side::receiving && is_set_and_cleared(session_.is_armed_)) session_.wake(Side::armed);
     if (session_.closing_.load(std::memory_order_seq_cst) && side_ != Side::closing) session_.wake(Side::closing);
+  }
+
+  // seq_cst: see the words. A look alone, for nearly always there is nothing to clear, and that takes the line from nobody.
+  [[nodiscard]] static bool is_set_and_cleared(std::atomic<bool>& word) noexcept {
+    return word.load(std::memory_order_seq_cst) && word.exchange(false, std::memory_order_seq_cst);
   }
 
   Session& session_;
@@ -86,7 +90,7 @@ template <class T>
   return !result && result.error().code == Errc::would_block;
 }
 
-// The end of a channel is kept once, and told by each call as its own; a close at this end stays one.
+// The end of a channel is kept once, and told by each call as its own, and so is a try in vain; a close at this end stays one.
 template <class T>
 [[nodiscard]] Result<T> at_step(Step step, Result<T> result) noexcept {
   if (result || result.error().step == Step::close) return result;
@@ -100,7 +104,7 @@ template <class Put, class HasBegun>
 auto Session::try_put(Step step, Put put, HasBegun has_begun) -> decltype(put()) {
   constexpr std::uint32_t kSendsBetweenLooks = 16;  // a sender that never waits must learn of a death, too
   if (closing_.load(std::memory_order_seq_cst)) return closed_here();
-  const bool is_time_to_look = sends_since_look_.fetch_add(1, std::memory_order_relaxed) % kSendsBetweenLooks == 0;
+  const bool is_time_to_look = count(sends_since_look_, 1U) % kSendsBetweenLooks == 0;
   if (is_time_to_look) look_for_words();
   {
     const std::lock_guard lock(out_mutex_);
@@ -130,19 +134,19 @@ auto Session::wait_for(Side side, Step step, Deadline deadline, Attempt try_it) 
   if (!is_would_block(result) || deadline.is_now()) {
     // What can't be moved now an event loop moves, if there is one.
     if (out_work_.load(std::memory_order_acquire)) wake(Side::armed);
-    if (is_would_block(result)) return Error{Errc::would_block, step, 0, 0, 0};
-    return at_step(step, std::move(result));
+    if (side == Side::receiving) ++run_;
+  } else if (!rest(side, attempt, result) && !spin(side, attempt, deadline, result)) {
+    if (auto ready = place(side).start_waiting(tether()); !ready) return ready.error();
+    {
+      const WaitingPlace::Stay stay{place(side)};
+      result = sleep_between(side, step, deadline, attempt);
+    }
+    stop_waiting_for_room(side);
+    // What this call leaves undone another one that waits has to take over.
+    if (out_work_.load(std::memory_order_acquire)) wake_all();
   }
-  if (spin(side, attempt, deadline, result)) return at_step(step, std::move(result));
-  if (auto ready = place(side).start_waiting(tether()); !ready) return ready.error();
-  {
-    const WaitingPlace::Stay stay{place(side)};
-    result = sleep_between(side, step, deadline, attempt);
-  }
-  stop_waiting_for_room(side);
-  // What this call leaves undone another one that waits has to take over.
-  if (out_work_.load(std::memory_order_acquire)) wake_all();
-  return at_step(step, std::move(result));
+  if (!result) result = at_step(step, std::move(result));
+  return result;
 }
 
 template <class Attempt>
@@ -158,21 +162,33 @@ auto Session::sleep_between(Side side, Step step, Deadline deadline, Attempt& at
   }
 }
 
+// A receiver that has caught up with a stream and looks on takes each cache line from the sender while that fills it, and
+// sleeps between two messages. So after a run of messages that it didn't wait for it leaves the ring alone for a moment, and
+// finds several. A lone message waits for nothing; the last ones of a run wait as long as some dozens of them have taken.
+template <class Attempt>
+bool Session::rest(Side side, Attempt& attempt, decltype(std::declval<Attempt&>()())& result) {
+  constexpr std::uint32_t kRun = 16;
+  constexpr std::chrono::nanoseconds kRest{2000};
+  if (side != Side::receiving || traits_.shape != Shape::region || std::exchange(run_, 0) < kRun) return false;
+  const auto end = Deadline::Clock::now() + kRest;
+  while (Deadline::Clock::now() < end) {
+  }
+  result = attempt();
+  return !is_would_block(result);
+}
+
 // A peer that answers at once is met awake: a sleep and its wake-up cost more than a thousand looks.
 template <class Attempt>
 bool Session::spin(Side side, Attempt& attempt, Deadline deadline, decltype(std::declval<Attempt&>()())& result) {
   const auto time = time_to_spin();
   if (time == time.zero()) return false;
-  // A look at a kernel object is a system call, and costs more than one at the clock.
-  const int looks_per_clock = traits_.shape == Shape::region ? 16 : 1;
   const auto end = deadline.or_earlier(Deadline{time});
   do {
-    for (int look = 0; look < looks_per_clock; ++look) {
-      result = attempt();
-      if (!is_would_block(result)) {
-        note_spin(false);
-        return true;
-      }
+    look_for_a_while(side);
+    result = attempt();
+    if (!is_would_block(result)) {
+      note_spin(false);
+      return true;
     }
     if (place(side).is_interrupted()) return false;  // told by who sleeps
   } while (!end.has_passed());

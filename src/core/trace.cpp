@@ -61,7 +61,7 @@ Trace Trace::of(const Options& options, std::string_view endpoint) {
 void Trace::write(std::string_view event, std::string_view words) const {
   std::string text = "sluice " + std::to_string(links::process_id()) + ' ' + time_text() + ' ';
   text.append(event).append(" ").append(sink_->endpoint).append(": ").append(words);
-  std::string line = one_line(text);
+  const std::string line = one_line(text);
   if (sink_->to_environment) links::write_trace(line + '\n');
   if (sink_->callback) sink_->callback(line);
 }

@@ -31,7 +31,7 @@ class Trace {
     if (!sink_) return;
     try {
       write(event, words());
-    } catch (...) {
+    } catch (...) {  // NOLINT(bugprone-empty-catch)
       // No memory for the line, or Options::trace has thrown.
     }
   }

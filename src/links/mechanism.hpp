@@ -55,6 +55,7 @@ class Mechanism {
   // Takes an end that was handed over: what make_ends() has made, or handles of the same kinds that a launcher or a stranger
   // made. They are close-on-exec afterwards; modes that others share stay as they are where that can be. misuse (Step::adopt):
   // they are none of this mechanism's, or not connected. not_supported: the mechanism has no such ends.
+  // NOLINTNEXTLINE(performance-unnecessary-value-param): who overrides it keeps them
   [[nodiscard]] virtual Result<Meeting> take_end(std::vector<Descriptor> /*handles*/, const Place& /*place*/) const {
     return Error{Errc::not_supported, Step::adopt, 0, 0, 0};
   }

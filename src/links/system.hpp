@@ -20,6 +20,13 @@ Result<void> random_bytes(std::span<std::byte> room);
 // How many processors this thread may run on: with one, spinning keeps the peer from running. At least 1.
 [[nodiscard]] unsigned usable_processors() noexcept;
 
+// How many processors this machine has, whichever of them this process may use. At least 1.
+[[nodiscard]] unsigned all_processors() noexcept;
+
+// Milliseconds of a clock that never goes back and moves in steps of some milliseconds, for what is done once in a while: a
+// look at it costs a few nanoseconds (CLOCK_MONOTONIC_COARSE, clock_gettime(2); CLOCK_MONOTONIC_RAW_APPROX; GetTickCount64).
+[[nodiscard]] std::int64_t coarse_milliseconds() noexcept;
+
 // The system this library was built for, as the table of mechanisms names it: "linux", "macos", "windows".
 [[nodiscard]] std::string_view this_system() noexcept;
 

@@ -19,7 +19,7 @@ class RawRegion {
   static constexpr std::size_t kHead = 65'536;
   static constexpr std::size_t kConsumerLine = 512;        // of ring 0, read by the victim (the listener's side)
   static constexpr std::size_t kRecord = 24;               // of control, with its header
-  static constexpr std::size_t kSecondConsumerLine = 768;  // of ring 1, which the victim writes
+  static constexpr std::size_t kSecondConsumerLine = 896;  // of ring 1, which the victim writes
 
   explicit RawRegion(const RawOffer& offer)
       : size_(offer.numbers.at(0)), capacity_(offer.numbers.at(1)), bell_(offer.files[1]) {

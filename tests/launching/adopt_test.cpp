@@ -206,7 +206,7 @@ TEST_F(Adopt, SocketsThatListenAlready) {
 }
 
 TEST_F(Adopt, WhatIsNotWhatItShouldBeIsMisuse) {
-  NEEDS("unix", "tcp", "pipe");
+  NEEDS("unix", "tcp", "pipe", "inproc");
   auto [stream, its_peer] = sockets();
   auto [packets, their_peer] = sockets(SOCK_SEQPACKET);
   const std::string path = folder_ + "/socket";

@@ -268,6 +268,7 @@ TEST_P(Spawn, ThreadsSpawnAtTheSameTime) {
 
 TEST(SpawnAnything, WhatCannotBeInheritedSaysSo) {
   const std::vector<std::string> words{child_program(), "sleep"};
+  NEEDS("tcp", "inproc");
   for (const char* endpoint : {"tcp:", "inproc:"}) {
     const auto child = sluice::spawn(endpoint, words, kPatience);
     EXPECT_CODE(child, Errc::not_supported) << endpoint;

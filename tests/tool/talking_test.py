@@ -350,6 +350,8 @@ class Talking(ToolTest):
         self.strangers_over("tcp:127.0.0.1:0")
 
     def test_a_strange_server_is_connected_to(self):
+        if "tcp" not in harness.BUILT_IN:
+            self.skipTest("tcp is not built in")
         with socket.create_server(("127.0.0.1", 0)) as server:
             server.settimeout(PATIENCE)
             connected = self.sluice("connect", f"tcp:127.0.0.1:{server.getsockname()[1]}?framing=line", stdin=subprocess.PIPE)

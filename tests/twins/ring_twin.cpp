@@ -99,7 +99,7 @@ bool hostile() {
   const auto ring = core::ring_of(region->memory(), kLastRing);
   const auto claim = [&](std::size_t offset, std::size_t length) {
     const core::RecordHeader header{.length = static_cast<std::uint32_t>(length), .kind = core::Kind::data};
-    core::header_at(ring, offset).store(core::pack(header), std::memory_order_release);
+    core::header_at(ring.bytes + offset).store(core::pack(header), std::memory_order_release);
   };
   claim(0, 0);
   if (!reader.take()) return false;  // and let go at once: its room is free again

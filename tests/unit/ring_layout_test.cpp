@@ -71,20 +71,26 @@ TEST(RegionLayout, LinesAndRingsLieWhereTheDocumentSays) {
   const Region region;
   const RingView first = ring_of(region.bytes(), 0);
   EXPECT_EQ(offset_of(region, first.consumer), 512);
-  EXPECT_EQ(offset_of(region, first.producer), 640);
+  EXPECT_EQ(offset_of(region, first.consumer_bell), 640);
+  EXPECT_EQ(offset_of(region, first.producer_bell), 768);
+  EXPECT_EQ(offset_of(region, first.homes[0]), 4096);
+  EXPECT_EQ(offset_of(region, first.homes[1]), 5120);
   EXPECT_EQ(offset_of(region, first.bytes), 65536);
   EXPECT_EQ(first.capacity, kSmallest);
   const RingView second = ring_of(region.bytes(), 1);
-  EXPECT_EQ(offset_of(region, second.consumer), 768);
-  EXPECT_EQ(offset_of(region, second.producer), 896);
+  EXPECT_EQ(offset_of(region, second.consumer), 896);
+  EXPECT_EQ(offset_of(region, second.consumer_bell), 1024);
+  EXPECT_EQ(offset_of(region, second.producer_bell), 1152);
+  EXPECT_EQ(offset_of(region, second.homes[0]), 6144);
+  EXPECT_EQ(offset_of(region, second.homes[1]), 7168);
   EXPECT_EQ(offset_of(region, second.bytes), 65536 + 65536);
   EXPECT_EQ(second.capacity, kSmallest);
 
   EXPECT_EQ(offset_of(region, &first.consumer->released), 512 + 0);
   EXPECT_EQ(offset_of(region, &first.consumer->taken), 512 + 4);
-  EXPECT_EQ(offset_of(region, &first.consumer->waits), 512 + 8);
-  EXPECT_EQ(offset_of(region, &first.producer->waits), 640 + 0);
-  EXPECT_EQ(offset_of(region, &first.producer->asks), 640 + 4);
+  EXPECT_EQ(offset_of(region, &first.consumer_bell->waits), 640 + 0);
+  EXPECT_EQ(offset_of(region, &first.producer_bell->waits), 768 + 0);
+  EXPECT_EQ(offset_of(region, &first.producer_bell->asks), 768 + 4);
 }
 
 TEST(RegionLayout, OnlyPowersOfTwoAreCapacities) {

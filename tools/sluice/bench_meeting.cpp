@@ -18,7 +18,7 @@ constexpr std::string_view kInherited = "inherited";  // instead of an endpoint;
 // What stands behind the colon. Mechanisms not named here take a name.
 std::string place_of(std::string_view mechanism, const std::string& folder, const std::string& unique) {
   for (const std::string_view takes_path : {"unix", "seqpacket", "fifo", "file", "sysvshm", "sysvmq"})
-    if (mechanism == takes_path) return folder + "/" + unique;
+    if (mechanism == takes_path) return fmt::format("{}/{}", folder, unique);
   if (mechanism == "tcp") return "127.0.0.1:0";
   if (mechanism == "mq") return "/" + unique;
   return unique;
@@ -29,8 +29,8 @@ std::string unique_name() {
   return fmt::format("sluice-bench-{:08x}{:08x}", random(), random());
 }
 
-std::string with_options(std::string endpoint, const std::string& options) {
-  return options.empty() ? endpoint : endpoint + "?" + options;
+std::string with_options(const std::string& endpoint, const std::string& options) {
+  return options.empty() ? endpoint : fmt::format("{}?{}", endpoint, options);
 }
 
 Failure cannot_start(const std::string& mechanism, int code) {

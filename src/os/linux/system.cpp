@@ -3,6 +3,8 @@
 
 #include <sched.h>
 #include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <memory>
@@ -42,6 +44,17 @@ unsigned usable_processors() noexcept {
     if (errno != EINVAL) return 1;
   }
   return 1;
+}
+
+unsigned all_processors() noexcept {
+  const long count = ::sysconf(_SC_NPROCESSORS_ONLN);
+  return count < 1 ? 1U : static_cast<unsigned>(count);
+}
+
+std::int64_t coarse_milliseconds() noexcept {
+  timespec now{};
+  (void)::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return std::int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
 }
 
 std::string_view this_system() noexcept { return "linux"; }

@@ -22,10 +22,12 @@ constinit std::mutex environment_mutex;
 
 std::optional<std::string> take_variable(const std::string& name) {
   const std::lock_guard lock(environment_mutex);
+  // NOLINTBEGIN(concurrency-mt-unsafe): inherited() says that no other thread reads the environment
   const char* const value = ::getenv(name.c_str());
   if (value == nullptr) return std::nullopt;
   std::string taken{value};
   ::unsetenv(name.c_str());
+  // NOLINTEND(concurrency-mt-unsafe)
   return taken;
 }
 

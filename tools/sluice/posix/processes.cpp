@@ -15,7 +15,8 @@
 #include <system_error>
 #include <utility>
 
-extern char** environ;  // POSIX leaves its declaration to the program (environ(7))
+// POSIX leaves its declaration to the program (environ(7)).
+extern char** environ;  // NOLINT(readability-redundant-declaration): glibc declares it, others don't
 
 namespace tool {
 
@@ -52,6 +53,7 @@ class Spawned final : public ChildProcess {
 
 std::vector<char*> pointers_to(std::vector<std::string>& texts) {
   std::vector<char*> pointers;
+  pointers.reserve(texts.size() + 1);
   for (std::string& text : texts) pointers.push_back(text.data());
   pointers.push_back(nullptr);
   return pointers;
