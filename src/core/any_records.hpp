@@ -62,7 +62,9 @@ class AnyRecords {
   Result<void> put_control(const Control& control, std::uint32_t taken) {
     return std::visit([&](auto& records) { return records.put_control(control, taken); }, records_);
   }
-  Result<Incoming> take() {
+  // `room`: see StreamRecords::take(). A ring has a way of its own (RingRecords::take_plain).
+  Result<Incoming> take(std::span<std::byte> room = {}) {
+    if (auto* stream = std::get_if<StreamRecords>(&records_)) return stream->take(room);
     return std::visit([](auto& records) { return records.take(); }, records_);
   }
   // See StreamRecords: a stream may take only a part of a control record.

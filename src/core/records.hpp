@@ -176,6 +176,7 @@ class Assembly {
   [[nodiscard]] links::Buffer& bytes() noexcept { return bytes_; }
   // After begin() of the record that they came with.
   void attach(std::vector<links::Descriptor> handles) noexcept { handles_ = std::move(handles); }
+  [[nodiscard]] bool is_empty() const noexcept { return bytes_.size() == 0; }
   // True between the pieces of a message.
   [[nodiscard]] bool is_open() const noexcept { return open_; }
   // The record that began last completes its message.

@@ -186,9 +186,9 @@ class Session {
   Result<std::size_t> try_receive_many(std::span<Message> messages);
   [[nodiscard]] bool is_quiet() noexcept;
   std::optional<std::size_t> take_plain_locked(std::span<std::byte> room);
-  Result<Message> next_message_locked();
+  Result<Message> next_message_locked(std::span<std::byte> room = {});
   [[nodiscard]] bool is_held_up_locked(const Result<Message>& message) noexcept;
-  Result<Message> take_message_locked();
+  Result<Message> take_message_locked(std::span<std::byte> room = {});
   Result<void> take_control_locked(const Control& control);
   void answer_if_asked_locked() noexcept;
   void keep_ahead_locked(Message message, bool in_front);

@@ -43,7 +43,7 @@ Result<Received> Session::try_receive_into(std::span<std::byte> room) {
   {
     const std::lock_guard lock(in_mutex_);
     if (const auto size = take_plain_locked(room)) return Received{*size};
-    auto message = next_message_locked();
+    auto message = next_message_locked(room);
     if (is_held_up_locked(message)) {
       received = Error{Errc::held, Step::receive, 0, 0, 0};
     } else if (!message) {
@@ -53,7 +53,8 @@ Result<Received> Session::try_receive_into(std::span<std::byte> room) {
           Error{Errc::too_large, Step::receive, 0, static_cast<std::int64_t>(size), static_cast<std::int64_t>(room.size())};
       keep_ahead_locked(*std::move(message), true);
     } else {
-      std::ranges::copy(message->bytes(), room.begin());
+      const bool is_there = message->bytes().data() == room.data();
+      if (!is_there) std::ranges::copy(message->bytes(), room.begin());
       note_taken_locked(1, size);
       received = Received{size, MessageStorage::hand_over_handles(*message)};
     }
@@ -99,7 +100,8 @@ std::optional<std::size_t> Session::take_plain_locked(std::span<std::byte> room)
   return size;
 }
 
-Result<Message> Session::next_message_locked() {
+// `room`: where the message may be put at once, see AnyRecords::take().
+Result<Message> Session::next_message_locked(std::span<std::byte> room) {
   if (!ahead_.empty()) {
     Message message = std::move(ahead_.front());
     ahead_.pop_front();
@@ -110,17 +112,17 @@ Result<Message> Session::next_message_locked() {
   }
   // After a finish there is no message to come, but control records are.
   if (const auto end = incoming_end(); end && outgoing_end()) return *end;
-  return take_message_locked();
+  return take_message_locked(room);
 }
 
 // The next message off the link. Control records on the way are dealt with, and so are those behind a finish; when nothing is
 // left: the end of this direction, or would_block.
-Result<Message> Session::take_message_locked() {
+Result<Message> Session::take_message_locked(std::span<std::byte> room) {
   constexpr int kRecordsPerTry = 256;  // a peer that sends nothing but control records doesn't keep us from our deadline
   bool is_last_look = false;
   is_link_emptied_ = true;
   for (int i = 0; i < kRecordsPerTry; ++i) {
-    auto incoming = records_->take();
+    auto incoming = records_->take(room);
     if (!incoming) {
       if (incoming.error().code != Errc::would_block) return end_both(incoming.error());
       // What a peer wrote before its death is visible once its death is: so one more look after that, and not before.

@@ -7,8 +7,9 @@
 namespace sluice::inline v0::core {
 namespace {
 
-constexpr std::size_t kReadBuffer = std::size_t{64} << 10;  // what one read may bring beyond the payload that is expected
-constexpr int kFillsPerTake = 64;                           // of at most 128 KiB each: some milliseconds
+// What one read may bring beyond the payload that is expected: the largest record.
+constexpr std::size_t kReadBuffer = kHeaderSize + kMaxStreamPayload;
+constexpr int kFillsPerTake = 64;  // of at most 128 KiB each: some milliseconds
 // An honest peer's handles wait for their record in two reads at most: one that ended within the header that they came with,
 // and the next one, which brought the rest of that record and the beginning of another.
 constexpr std::size_t kMaxArrivals = 2;
@@ -268,7 +269,26 @@ Result<void> StreamRecords::take_payload() {
   return {};
 }
 
-Result<Incoming> StreamRecords::take() {
+// The record that has begun is a whole message, without handles, that has all come and fits.
+bool StreamRecords::is_plain(std::size_t room) const noexcept {
+  return record_->header.kind == Kind::data && !record_->header.handles && assembly_.is_empty() && record_->left <= room &&
+         record_->left <= buffered();
+}
+
+Incoming StreamRecords::take_plain(std::span<std::byte> room) {
+  const std::size_t size = record_->left;
+  std::ranges::copy(Bytes{buffer_.data() + buffer_begin_, size}, room.begin());
+  drop_buffered(size);
+  (void)assembly_.finish();  // nothing to assemble
+  Incoming incoming;
+  incoming.what = Incoming::What::message;
+  incoming.back = record_->header.back;
+  incoming.message = MessageStorage::make_message(room.first(size), nullptr);
+  record_.reset();
+  return incoming;
+}
+
+Result<Incoming> StreamRecords::take(std::span<std::byte> room) {
   for (int fills = 0; fills < kFillsPerTake; ++fills) {
     if (!record_) {
       const auto begun = begin_incoming();
@@ -276,6 +296,8 @@ Result<Incoming> StreamRecords::take() {
     }
     if (record_ && record_->header.kind == Kind::control) {
       if (auto control = take_control(); control || control.error().code != Errc::would_block) return control;
+    } else if (record_ && is_plain(room.size())) {
+      return take_plain(room);
     } else if (record_) {
       if (auto moved = take_payload(); !moved) return moved.error();
       if (record_->left == 0) {

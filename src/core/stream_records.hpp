@@ -20,8 +20,7 @@
 
 namespace sluice::inline v0::core {
 
-inline constexpr std::size_t kMaxStreamRecord = std::size_t{64} << 10;  // header included
-inline constexpr std::size_t kMaxStreamPayload = kMaxStreamRecord - kHeaderSize;
+inline constexpr std::size_t kMaxStreamPayload = std::size_t{64} << 10;  // of a record
 
 // One thread at a time may use the outgoing half (put, put_control, move_rest), one the incoming half (take).
 class StreamRecords {
@@ -45,8 +44,9 @@ class StreamRecords {
   Result<void> move_rest();
 
   // The next message or control word. would_block: nothing (more) is there. limit_reached: handles of the next message could
-  // not be opened here, and are lost.
-  Result<Incoming> take();
+  // not be opened here, and are lost. `room`: the caller's, where a message may be put at once, whole, instead of into memory
+  // of its own: then its bytes begin where the room does.
+  Result<Incoming> take(std::span<std::byte> room = {});
   // From here on messages are taken without their handles, which are not opened any more: nobody will receive them.
   void discard_handles() noexcept;
 
@@ -75,6 +75,8 @@ class StreamRecords {
   Result<bool> begin_incoming();
   Result<std::vector<links::Descriptor>> take_handles(Bytes count_bytes);
   Result<Incoming> take_control();
+  [[nodiscard]] bool is_plain(std::size_t room) const noexcept;
+  Incoming take_plain(std::span<std::byte> room);
   Result<void> take_payload();
   [[nodiscard]] std::size_t buffered() const noexcept { return buffer_.size() - buffer_begin_; }
   [[nodiscard]] std::uint64_t position() const noexcept { return read_ - buffered(); }  // of what is taken next, in the stream

@@ -13,9 +13,9 @@ constexpr std::size_t kMebibyte = std::size_t{1} << 20;
 // Where one message becomes one more packet, record or piece, as the library's own arithmetic has it: the last size that still
 // fits, and its neighbours. These are exchanged whatever the budget says.
 std::set<std::size_t> limits_of(const sluice::Traits& traits, std::size_t limit) {
-  constexpr std::size_t kPacketHead = 12;             // header and sequence number (core/packet_records.hpp)
-  constexpr std::size_t kKeptInRing = 264;            // header, and what is kept for control records (RingWriter::whole_limit)
-  constexpr std::size_t kStreamPayload = 65'536 - 8;  // kMaxStreamPayload (core/stream_records.hpp)
+  constexpr std::size_t kPacketHead = 12;         // header and sequence number (core/packet_records.hpp)
+  constexpr std::size_t kKeptInRing = 264;        // header, and what is kept for control records (RingWriter::whole_limit)
+  constexpr std::size_t kStreamPayload = 65'536;  // kMaxStreamPayload (core/stream_records.hpp)
   std::set<std::size_t> sizes{0, 1};
   const auto add_around = [&](std::size_t size) {
     for (const std::size_t near : {size - 1, size, size + 1})

@@ -165,6 +165,23 @@ class Telling(ToolTest):
         for line, row in zip(lines[1:], rows):
             self.assertEqual(line[column:], "yes" if row["available"] else "no: " + row["why_not"])
 
+    def test_the_readme_has_the_same_table(self):
+        told = {row["name"]: row for row in json.loads(self.run_sluice("mechanisms", "--json")[1])}
+        readme = (pathlib.Path(__file__).parents[2] / "README.md").read_text()
+        section = readme.split("## Mechanisms and systems", 1)[1].split("\n## ", 1)[0]
+        rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line.startswith("| `")]
+        names = {row[0].strip("`") for row in rows}
+        if not names <= told.keys():
+            self.skipTest("a mechanism was left out")
+        self.assertEqual(names, {name for name in told if told[name]["built_in"]})
+        for name, link, handles, here, *_ in rows:
+            row = told[name.strip("`")]
+            self.assertEqual(link, row["link"], name)
+            self.assertEqual(handles == "yes", row["handles"], name)
+            self.assertEqual(here, "run", name)
+        not_written = section.split("Not written yet", 1)[1].split("\n\n", 1)[0]
+        self.assertEqual(set(re.findall(r"`([a-z]+)`", not_written)), {name for name in told if not told[name]["built_in"]})
+
     def test_version_names_commit_and_mechanisms(self):
         status, out, _ = self.run_sluice("--version")
         self.assertEqual(status, DONE)

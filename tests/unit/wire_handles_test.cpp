@@ -75,15 +75,15 @@ TEST(StreamHandles, TheirNumberStandsBehindTheHeaderAndTheyGoWithItsFirstByte) {
 TEST(StreamHandles, OnlyTheFirstPieceCarriesThemAndIsNoLongerThanOthers) {
   Stream stream;
   const Handle handle{::dup(STDERR_FILENO)};
-  stream.put(std::vector<std::byte>(65'521), {&handle, 1});  // one byte too many for a record
+  stream.put(std::vector<std::byte>(65'529), {&handle, 1});  // one byte too many for a record
   const auto& out = stream.wire->outgoing;
-  ASSERT_EQ(out.size(), 65'536U + 8 + 1);
-  EXPECT_EQ(to_hex(std::span{out}.first(16)), to_hex(hex("f8 ff 00 28 | 07 00 00 00 | 01 00 00 00 00 00 00 00")));
-  EXPECT_EQ(to_hex(std::span{out}.subspan(65'536, 8)), to_hex(hex("01 00 00 0c | 07 00 00 00")));
+  ASSERT_EQ(out.size(), 8 + 65'536U + 8 + 1);
+  EXPECT_EQ(to_hex(std::span{out}.first(16)), to_hex(hex("00 00 01 28 | 07 00 00 00 | 01 00 00 00 00 00 00 00")));
+  EXPECT_EQ(to_hex(std::span{out}.subspan(65'544, 8)), to_hex(hex("01 00 00 0c | 07 00 00 00")));
   EXPECT_EQ(stream.wire->outgoing_handles.size(), 1U);
   Stream fits;
-  fits.put(std::vector<std::byte>(65'520), {&handle, 1});
-  EXPECT_EQ(to_hex(std::span{fits.wire->outgoing}.first(4)), to_hex(hex("f8 ff 00 24")));
+  fits.put(std::vector<std::byte>(65'528), {&handle, 1});
+  EXPECT_EQ(to_hex(std::span{fits.wire->outgoing}.first(4)), to_hex(hex("00 00 01 24")));
 }
 
 TEST(StreamHandles, GoOnceHoweverLittleTheLinkTakes) {

@@ -67,24 +67,52 @@ TEST(StreamRecords, AControlRecordIsTwentyFourBytes) {
             to_hex(hex("10 00 00 14 | 03 00 00 00 | 12 00 00 00 | 00 00 00 00 | 00 00 00 00 00 00 00 00")));
 }
 
-TEST(StreamRecords, ARecordHasAtMost64KiBWithItsHeader) {
+TEST(StreamRecords, ARecordHasAtMost64KiBOfPayload) {
   Random random;
-  const auto message = random.bytes(65'536 - 8 + 1);
+  const auto message = random.bytes(65'536 + 1);
   Stream stream;
   stream.put(message, 1);
   const auto& out = stream.wire->outgoing;
-  ASSERT_EQ(out.size(), 65'536U + 8 + 1);
-  EXPECT_EQ(to_hex(std::span{out}.first(8)), to_hex(hex("f8 ff 00 08 | 01 00 00 00")));            // piece of 65528
-  EXPECT_EQ(to_hex(std::span{out}.subspan(65'536, 8)), to_hex(hex("01 00 00 0c | 01 00 00 00")));  // last piece of 1
-  EXPECT_TRUE(std::ranges::equal(std::span{out}.subspan(8, 65'528), std::span{message}.first(65'528)));
+  ASSERT_EQ(out.size(), 8 + 65'536U + 8 + 1);
+  EXPECT_EQ(to_hex(std::span{out}.first(8)), to_hex(hex("00 00 01 08 | 01 00 00 00")));            // piece of 65536
+  EXPECT_EQ(to_hex(std::span{out}.subspan(65'544, 8)), to_hex(hex("01 00 00 0c | 01 00 00 00")));  // last piece of 1
+  EXPECT_TRUE(std::ranges::equal(std::span{out}.subspan(8, 65'536), std::span{message}.first(65'536)));
   EXPECT_EQ(out.back(), message.back());
 }
 
 TEST(StreamRecords, AMessageThatFitsIsNotCut) {
   Stream stream;
-  stream.put(std::vector<std::byte>(65'528), 0);
-  EXPECT_EQ(to_hex(std::span{stream.wire->outgoing}.first(8)), to_hex(hex("f8 ff 00 04 | 00 00 00 00")));
-  EXPECT_EQ(stream.wire->outgoing.size(), 65'536U);
+  stream.put(std::vector<std::byte>(65'536), 0);
+  EXPECT_EQ(to_hex(std::span{stream.wire->outgoing}.first(8)), to_hex(hex("00 00 01 04 | 00 00 00 00")));
+  EXPECT_EQ(stream.wire->outgoing.size(), 65'544U);
+}
+
+// A message that has come whole and fits is put where the caller wants it, without memory of its own.
+TEST(StreamRecords, AMessageMayBePutIntoTheCallersRoom) {
+  Stream stream;
+  const auto wire =
+      hex("05 00 00 04 | 07 00 00 00 | 68 65 6c 6c 6f   02 00 00 04 | 07 00 00 00 | 68 69   00 00 00 04 | 07 00 00 00");
+  stream.wire->incoming.assign(wire.begin(), wire.end());
+  std::array<std::byte, 4> small{};
+  std::array<std::byte, 5> room{};
+  {
+    const auto incoming = stream.records.take(small);
+    ASSERT_TRUE(incoming);
+    EXPECT_EQ(as_text(incoming->message.bytes()), "hello") << "in memory of its own: it doesn't fit";
+    EXPECT_NE(incoming->message.bytes().data(), small.data());
+  }
+  {
+    const auto incoming = stream.records.take(room);
+    ASSERT_TRUE(incoming);
+    EXPECT_EQ(as_text(incoming->message.bytes()), "hi");
+    EXPECT_EQ(incoming->message.bytes().data(), room.data());
+    EXPECT_EQ(incoming->back, 7U);
+    EXPECT_FALSE(incoming->message.shared());
+  }
+  const auto empty = stream.records.take(room);
+  ASSERT_TRUE(empty);
+  EXPECT_EQ(empty->message.bytes().size(), 0U);
+  EXPECT_EQ(stream.records.take(room).error().code, Errc::would_block);
 }
 
 void expect_message(StreamRecords& records, std::string_view text, std::uint32_t back) {
@@ -166,7 +194,7 @@ TEST(StreamRecords, WhatNoPeerWritesIsAProtocolError) {
            "01 00 00 24 | 00 00 00 00 | 61",                                            // handles
            "01 00 00 44 | 00 00 00 00 | 61",                                            // home
            "01 00 00 84 | 00 00 00 00 | 61",                                            // the reserved bit
-           "f9 ff 00 04 | 00 00 00 00",                                                 // more than 64 KiB
+           "01 00 01 04 | 00 00 00 00",                                                 // more than 64 KiB
            "00 00 00 08 | 00 00 00 00",                                                 // an empty piece
            "01 00 00 0c | 00 00 00 00 | 61",                                            // a last piece without a first
            "0f 00 00 14 | 00 00 00 00 | 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00",  // a control record that is too short
@@ -183,10 +211,10 @@ TEST(StreamRecords, WhatNoPeerWritesIsAProtocolError) {
 
 TEST(StreamRecords, PiecesBeyondTheLargestMessageAreAProtocolError) {
   Stream stream;
-  const auto header = hex("f8 ff 00 08 | 00 00 00 00");  // pieces of 65528: three fit into 200,000 bytes, a fourth doesn't
+  const auto header = hex("00 00 01 08 | 00 00 00 00");  // pieces of 65536: three fit into 200,000 bytes, a fourth doesn't
   for (int piece = 0; piece < 4; ++piece) {
     stream.wire->incoming.insert(stream.wire->incoming.end(), header.begin(), header.end());
-    stream.wire->incoming.resize(stream.wire->incoming.size() + 65'528);
+    stream.wire->incoming.resize(stream.wire->incoming.size() + 65'536);
   }
   const auto error = take_all(stream.records);
   ASSERT_TRUE(error);

@@ -29,6 +29,8 @@ struct ConversationOptions {
   std::optional<double> timeout;       // seconds that a listener waits for a client
 };
 
+inline constexpr int kMessagesPerTurn = 64;  // of one channel, or of the input; then the others get their turn
+
 // One channel, and how far its two directions are.
 class Conversation {
  public:

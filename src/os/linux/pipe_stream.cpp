@@ -40,8 +40,14 @@ bool is_end(const links::Descriptor& handle, int mode) noexcept {
   return flags >= 0 && (flags & O_ACCMODE) == mode && ::fstat(number(handle), &status) == 0 && S_ISFIFO(status.st_mode);
 }
 
+// Unasked, room for a record of 64 KiB with its header and some more, where the user's limits allow it: a pipe has 64 KiB of
+// its own (pipe(7)), and a message of that size would wait for its receiver twice.
 Result<void> give_capacity(const links::Descriptor& pipe, std::size_t capacity) {
-  if (capacity == 0) return {};
+  constexpr int kDefault = 256 << 10;
+  if (capacity == 0) {
+    (void)::fcntl(number(pipe), F_SETPIPE_SZ, kDefault);
+    return {};
+  }
   const int wish = static_cast<int>(std::min<std::size_t>(capacity, INT_MAX));
   if (capacity <= INT_MAX && ::fcntl(number(pipe), F_SETPIPE_SZ, wish) >= 0) return {};
   // fcntl(2), "Changing the capacity of a pipe": EPERM above pipe-max-size.
