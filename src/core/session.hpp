@@ -27,6 +27,7 @@
 #include "core/conduct.hpp"
 #include "core/endpoint.hpp"
 #include "core/framing.hpp"
+#include "core/half_lock.hpp"
 #include "core/loan_memory.hpp"
 #include "core/membership.hpp"
 #include "core/records.hpp"
@@ -57,7 +58,8 @@ struct Established {
 // How much flush() and advance() read ahead of the caller's receive(): beyond it the peer is left waiting.
 inline constexpr std::size_t kAheadMessages = 64;
 inline constexpr std::size_t kAheadBytes = std::size_t{1} << 20;
-inline constexpr std::size_t kAheadHandles = 64;  // a process may have 1024 descriptors, as systems come (getrlimit(2))
+inline constexpr std::uint32_t kSendsBetweenLooks = 16;  // a sender that never waits must learn of a death, too
+inline constexpr std::size_t kAheadHandles = 64;         // a process may have 1024 descriptors, as systems come (getrlimit(2))
 
 class Beginning;
 
@@ -128,6 +130,8 @@ class Session {
   auto wait_for(Side side, Step step, Deadline deadline, Attempt attempt) -> decltype(attempt());
   template <class Attempt>
   auto sleep_between(Side side, Step step, Deadline deadline, Attempt& attempt) -> decltype(attempt());
+  class AtOnce;  // one call that doesn't wait (session_waiting.hpp)
+  void after_leaving(Side side) noexcept;
   template <class Attempt>
   bool rest(Side side, Attempt& attempt, decltype(std::declval<Attempt&>()())& result);
   template <class Attempt>
@@ -154,6 +158,7 @@ class Session {
 
   // The outgoing half (session_out.cpp); those that end in _locked want out_mutex_.
   [[nodiscard]] std::optional<Error> refuse(Step step, const Outgoing& outgoing, std::size_t size) const;
+  bool send_at_once(OutgoingMessage& message);
   Result<void> try_send(OutgoingMessage& message);
   template <class Put, class HasBegun>
   auto try_put(Step step, Put put, HasBegun has_begun) -> decltype(put());
@@ -184,6 +189,7 @@ class Session {
   Result<Message> try_receive();
   Result<Received> try_receive_into(std::span<std::byte> room);
   Result<std::size_t> try_receive_many(std::span<Message> messages);
+  std::optional<Result<Received>> receive_at_once(std::span<std::byte> room, Deadline deadline);
   [[nodiscard]] bool is_quiet() noexcept;
   std::optional<std::size_t> take_plain_locked(std::span<std::byte> room);
   Result<Message> next_message_locked(std::span<std::byte> room = {});
@@ -238,7 +244,8 @@ class Session {
   std::optional<AnyRecords> records_;      // set and reset (by cut()) under both locks
   std::atomic<bool> is_connected_{false};
 
-  std::mutex out_mutex_;
+  std::array<WaitingPlace, kSides.size()> places_;
+  HalfLock& out_mutex_{places_[static_cast<std::size_t>(Side::sending)].half()};
   Tail tail_;                                // of an accepted message
   std::optional<std::uint32_t> ask_;         // to be put: tell me when you have taken so many
   std::optional<std::uint64_t> asked_peer_;  // what we asked last
@@ -257,7 +264,7 @@ class Session {
   } loan_;
   std::vector<OutgoingMessage> batch_;  // scratch, of send_many(): belongs to the call that is in the place of `sending`
 
-  mutable std::mutex in_mutex_;
+  HalfLock& in_mutex_{places_[static_cast<std::size_t>(Side::receiving)].half()};
   std::deque<Message> ahead_;           // read before anybody asked for them (flush), or too large for receive_into()
   std::atomic<bool> has_ahead_{false};  // there are some. relaxed: for is_quiet(), else the lock is there
   std::size_t ahead_bytes_{0};
@@ -316,7 +323,6 @@ class Session {
   std::atomic<int> vain_spins_{0};
   std::atomic<std::uint32_t> sends_since_look_{0};
 
-  std::array<WaitingPlace, kSides.size()> places_;
   std::uint32_t run_{0};  // messages received without a wait; belongs to the call that is in the place of `receiving`
   Membership membership_;
   Want armed_for_{Want::nothing};  // belongs to the call that is in the place of `armed`

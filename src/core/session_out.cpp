@@ -22,9 +22,10 @@ std::optional<Error> Session::refuse(Step step, const Outgoing& outgoing, std::s
 }
 
 Result<void> Session::send(const Outgoing& outgoing, Deadline deadline) {
+  OutgoingMessage message{outgoing.parts, outgoing.handles};
+  if (outgoing.handles.empty() && send_at_once(message)) return {};
   const Call call(*this, Side::sending, Step::send, deadline);
   if (call.refusal()) return *call.refusal();
-  OutgoingMessage message{outgoing.parts, outgoing.handles};
   if (const auto refusal = refuse(Step::send, outgoing, message.size())) return *refusal;
   bool is_kept = false;
   const auto keep = [&] {
@@ -53,6 +54,24 @@ Result<void> Session::send(const Outgoing& outgoing, Deadline deadline) {
     count(bytes_sent_, std::uint64_t{message.size()});
   }
   return sent;
+}
+
+// A small message for which there is room. False: nothing of it has gone, and the long way goes on or tells why not.
+bool Session::send_at_once(OutgoingMessage& message) {
+  constexpr std::size_t kSmall = 4096;  // one record in every ring
+  if (message.size() > kSmall) return false;
+  const AtOnce now(*this, Side::sending);
+  if (!now || message.size() > max_outgoing_ || finish_put_ || loan_.is_out) return false;
+  // relaxed: see sends_since_look_
+  const bool is_time_to_look = sends_since_look_.load(std::memory_order_relaxed) % kSendsBetweenLooks == 0;
+  if (is_time_to_look || severed_.load(std::memory_order_acquire)) return false;
+  const auto put = records_->put(message, 0);
+  if (!put) return false;
+  wake_who_waits_for_room_locked();
+  count(sends_since_look_, 1U);
+  count(messages_sent_, std::uint64_t{1});
+  count(bytes_sent_, std::uint64_t{message.size()});
+  return true;
 }
 
 Result<void> Session::try_send(OutgoingMessage& message) {

@@ -66,16 +66,7 @@ class Session::Call {
   }
   void leave() noexcept {
     session_.place(side_).leave();
-    // A sender that left it to this call to hear the peer does so itself now.
-    if (side_ == Side::receiving && is_set_and_cleared(session_.sender_is_deaf_)) session_.wake(Side::sending);
-    // What it has taken off the link, or heard, the link tells no event loop any more.
-    if (side_ == Side::receiving && is_set_and_cleared(session_.is_armed_)) session_.wake(Side::armed);
-    if (session_.closing_.load(std::memory_order_seq_cst) && side_ != Side::closing) session_.wake(Side::closing);
-  }
-
-  // seq_cst: see the words. A look alone, for nearly always there is nothing to clear, and that takes the line from nobody.
-  [[nodiscard]] static bool is_set_and_cleared(std::atomic<bool>& word) noexcept {
-    return word.load(std::memory_order_seq_cst) && word.exchange(false, std::memory_order_seq_cst);
+    session_.after_leaving(side_);
   }
 
   Session& session_;
@@ -83,6 +74,48 @@ class Session::Call {
   bool entered_{false};
   bool has_turn_{false};
   std::optional<Error> refusal_;
+};
+
+// What a call that has left its waiting place owes the others.
+inline void Session::after_leaving(Side side) noexcept {
+  // seq_cst: see the words. A look alone, for nearly always there is nothing to clear, and that takes the line from nobody.
+  const auto is_set_and_cleared = [](std::atomic<bool>& word) {
+    return word.load(std::memory_order_seq_cst) && word.exchange(false, std::memory_order_seq_cst);
+  };
+  // A sender that left it to this call to hear the peer does so itself now.
+  if (side == Side::receiving && is_set_and_cleared(sender_is_deaf_)) wake(Side::sending);
+  // What it has taken off the link, or heard, the link tells no event loop any more.
+  if (side == Side::receiving && is_set_and_cleared(is_armed_)) wake(Side::armed);
+  if (closing_.load(std::memory_order_seq_cst) && side != Side::closing) wake(Side::closing);
+}
+
+// A call of the receiving or the sending side that doesn't wait, in its place and with the lock of its half, for as long as
+// this lives: the short way of a small message through a ring. False: it has to go the long way, for somebody has one of both,
+// or there is something else to do or to say.
+class Session::AtOnce {
+ public:
+  AtOnce(Session& session, Side side) noexcept : session_(session), side_(side) {
+    if (session.is_foreign_process() || !session.is_connected() || session.traits_.shape != Shape::region || session.turns_)
+      return;
+    is_in_ = session.place(side).half().enter_and_lock();
+    // seq_cst: see closing_. out_work_: as in move_out(), here under the lock or a hint.
+    may_go_ = is_in_ && !session.closing_.load(std::memory_order_seq_cst) &&
+              !session.has_end_.load(std::memory_order_seq_cst) && !session.out_work_.load(std::memory_order_acquire);
+  }
+  AtOnce(const AtOnce&) = delete;
+  AtOnce& operator=(const AtOnce&) = delete;
+  ~AtOnce() {
+    if (!is_in_) return;
+    session_.place(side_).half().unlock_and_leave();
+    session_.after_leaving(side_);
+  }
+  [[nodiscard]] explicit operator bool() const noexcept { return may_go_; }
+
+ private:
+  Session& session_;
+  Side side_;
+  bool is_in_{false};
+  bool may_go_{false};
 };
 
 template <class T>
@@ -102,7 +135,6 @@ template <class T>
 // One try to put something. `put` is called under out_mutex_; `has_begun` says whether a byte of what it puts has gone.
 template <class Put, class HasBegun>
 auto Session::try_put(Step step, Put put, HasBegun has_begun) -> decltype(put()) {
-  constexpr std::uint32_t kSendsBetweenLooks = 16;  // a sender that never waits must learn of a death, too
   if (closing_.load(std::memory_order_seq_cst)) return closed_here();
   const bool is_time_to_look = count(sends_since_look_, 1U) % kSendsBetweenLooks == 0;
   if (is_time_to_look) look_for_words();

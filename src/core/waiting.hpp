@@ -13,6 +13,7 @@
 #include <sluice/result.hpp>
 
 #include "core/any_records.hpp"
+#include "core/half_lock.hpp"
 #include "links/tether.hpp"
 #include "links/waiter.hpp"
 
@@ -35,12 +36,14 @@ class WaitingPlace {
   [[nodiscard]] bool enter() noexcept {
     // seq_cst: a call enters and then looks whether the channel is closing; close() says so and then looks who is in. One of
     // the two sees the other. Also acquires what the last call did to this place.
-    return !busy_.exchange(true, std::memory_order_seq_cst);
+    return half_.enter();
   }
   // seq_cst: a call leaves and then looks whether close() is to be told; close() says so and then looks who is in. Also
   // releases what the call did to this place, for the next one and for who lets go of the link.
-  void leave() noexcept { busy_.store(false, std::memory_order_seq_cst); }
-  [[nodiscard]] bool is_busy() const noexcept { return busy_.load(std::memory_order_seq_cst); }
+  void leave() noexcept { half_.leave(); }
+  [[nodiscard]] bool is_busy() const noexcept { return half_.is_busy(); }
+  // The lock of the half whose calls are here: those of `receiving` and `sending` are the session's two.
+  [[nodiscard]] HalfLock& half() noexcept { return half_; }
 
   // From here until stop_waiting() wake() reaches this place. What was changed under a session's lock before the caller
   // looks under that lock is seen by that look; what is changed later comes with a wake().
@@ -94,7 +97,7 @@ class WaitingPlace {
   std::optional<links::Waiter> waiter_;  // made by the first wait; never changed while waiting_
   std::array<WaitingPoint, 2> registered_{};
   bool is_tether_watched_{false};
-  std::atomic<bool> busy_{false};
+  HalfLock half_;
   std::atomic<bool> waiting_{false};
   std::atomic<bool> interrupted_{false};
 };
