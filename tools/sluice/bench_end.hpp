@@ -61,7 +61,7 @@ class End {
     }
   }
   void write(std::span<std::byte> message, std::uint64_t sequence) const noexcept {
-    write_content(message, sequence, sequence % cell_.whole_every == 0);
+    write_content(message, sequence, is_whole(sequence, cell_.whole_every));
     if (cell_.corrupt == sequence) message.back() ^= std::byte{1};
   }
   [[nodiscard]] static Order order_in(std::span<const std::byte> bytes) noexcept {
