@@ -20,7 +20,7 @@ TEST_P(HostileStream, BrokenRecordsInAStream) {
   auto& victim = listening_victim(kSmallLimitOption);
   const std::uint64_t memory = resident_bytes(victim.pid());
   auto attacks = broken_records(kSmallLimit);
-  attacks.push_back({"a record above 64 KiB", record(RawKind::data, 65'529, 65'529)});
+  attacks.push_back({"a record above 64 KiB", record(RawKind::data, 65'537, 65'537)});
   attacks.push_back({"a record that announces 64 MiB", record(RawKind::data, (1U << 26) - 1, 1000)});
   for (const auto& attack : attacks) {
     SCOPED_TRACE(attack.what);
@@ -64,7 +64,7 @@ TEST_P(HostileStream, AnAnnouncedLengthCostsNoMemory) {
   auto connected = connect_rightly(victim);
   const std::uint64_t memory = resident_bytes(victim.pid());
   // Pieces of a message of 64 MiB, of which one little piece comes, byte by byte.
-  ASSERT_TRUE(connected.socket.send(record(RawKind::piece, 65'528, 100)));
+  ASSERT_TRUE(connected.socket.send(record(RawKind::piece, 65'536, 100)));
   EXPECT_FAILED(victim.call("receive deadline=100"), Errc::timed_out);
   EXPECT_FAILED(victim.call("receive deadline=now"), Errc::would_block);
   EXPECT_FAILED(victim.call("receive into=10 deadline=50"), Errc::timed_out);
