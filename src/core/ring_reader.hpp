@@ -40,7 +40,7 @@ class RingHold {
   void let_go(std::uint64_t number) noexcept;
 
   // The release position in units, for the headers of the other direction. Any thread.
-  // acquire: pairs with the release in publish(): our reads of the room come before the header that gives it back
+  // acquire: pairs with the release in give_back(): our reads of the room come before the header that gives it back
   [[nodiscard]] std::uint32_t released_units() const noexcept { return released_units_.load(std::memory_order_acquire); }
 
  private:

@@ -194,7 +194,7 @@ void RingWriter::ring_sleeping_consumer() noexcept {
 Result<void> RingWriter::end_lap(std::uint32_t back, std::size_t kept_free) {
   if (auto room = require_room_for(next_lap(), kept_free); !room) return room;
   std::byte* const at = ring_.bytes + offset();
-  header_at(ring_.bytes).store(0, std::memory_order_relaxed);  // relaxed: published by the filler's header, as in put_record()
+  header_at(ring_.bytes).store(0, std::memory_order_relaxed);  // relaxed: published by the filler's header, as in publish_at()
   position_ = next_lap();
   publish(at, pack({.length = 0, .kind = Kind::filler, .back = back}));
   return {};
@@ -233,7 +233,7 @@ Result<void> RingWriter::require_room(std::uint64_t end) noexcept {
   if (end - released_ <= ring_.capacity) return {};
   if (auto noted = note_hint(); !noted) return noted;
   if (end - released_ <= ring_.capacity) return {};
-  // acquire: pairs with the release store in RingHold::publish(); the consumer's reads come before our writes over them
+  // acquire: pairs with the release store in RingHold::give_back(); the consumer's reads come before our writes over them
   if (auto noted = note_position(shared(ring_.consumer->released).load(std::memory_order_acquire)); !noted) return noted;
   if (end - released_ <= ring_.capacity) return {};
   return would_block();
@@ -272,8 +272,8 @@ void RingWriter::announce_room() noexcept {
   waits_for_room_ = true;
   // relaxed: ordered by the fence
   const bool is_news = shared(ring_.producer_bell->waits).exchange(1, std::memory_order_relaxed) == 0;
-  // seq_cst fence: pairs with the one in RingHold::publish(). Either the consumer sees our word, or we, who look again after
-  // this, see what it has released.
+  // seq_cst fence: pairs with those that follow each RingHold::give_back() (release_front(), RingReader::pass() and
+  // note_taken()). Either the consumer sees our word, or we, who look again after this, see what it has released.
   std::atomic_thread_fence(std::memory_order_seq_cst);
   // A consumer that sleeps although there is no room holds messages: it is woken to be told so. After the fence that pairs with
   // the one in RingReader::announce(): either we see that it sleeps, or it sees that we wait. Once for each wish: two ends that
