@@ -188,6 +188,7 @@ class Session {
   // The incoming half (session_in.cpp); those that end in _locked want in_mutex_.
   Result<Message> try_receive();
   Result<Received> try_receive_into(std::span<std::byte> room);
+  Result<Received> take_into_locked(std::span<std::byte> room);
   Result<std::size_t> try_receive_many(std::span<Message> messages);
   std::optional<Result<Received>> receive_at_once(std::span<std::byte> room, Deadline deadline);
   [[nodiscard]] bool is_quiet() noexcept;

@@ -52,28 +52,28 @@ Result<Message> Session::try_receive() {
 Result<Received> Session::try_receive_into(std::span<std::byte> room) {
   if (closing_.load(std::memory_order_seq_cst)) return closed_here();
   if (is_quiet()) return would_block();
-  Result<Received> received = would_block();
-  {
+  auto received = [&] {
     const std::lock_guard lock(in_mutex_);
-    if (const auto size = take_plain_locked(room)) return Received{*size};
-    auto message = next_message_locked(room);
-    if (is_held_up_locked(message)) {
-      received = Error{Errc::held, Step::receive, 0, 0, 0};
-    } else if (!message) {
-      received = message.error();
-    } else if (const std::size_t size = message->bytes().size(); size > room.size()) {
-      received =
-          Error{Errc::too_large, Step::receive, 0, static_cast<std::int64_t>(size), static_cast<std::int64_t>(room.size())};
-      keep_ahead_locked(*std::move(message), true);
-    } else {
-      const bool is_there = message->bytes().data() == room.data();
-      if (!is_there) std::ranges::copy(message->bytes(), room.begin());
-      note_taken_locked(1, size);
-      received = Received{size, MessageStorage::hand_over_handles(*message)};
-    }
-  }
+    return take_into_locked(room);
+  }();
   move_out_for(received.has_value());
   return received;
+}
+
+Result<Received> Session::take_into_locked(std::span<std::byte> room) {
+  if (const auto size = take_plain_locked(room)) return Received{*size};
+  auto message = next_message_locked(room);
+  if (is_held_up_locked(message)) return Error{Errc::held, Step::receive, 0, 0, 0};
+  if (!message) return message.error();
+  const std::size_t size = message->bytes().size();
+  if (size > room.size()) {
+    keep_ahead_locked(*std::move(message), true);
+    return Error{Errc::too_large, Step::receive, 0, static_cast<std::int64_t>(size), static_cast<std::int64_t>(room.size())};
+  }
+  const bool is_there = message->bytes().data() == room.data();
+  if (!is_there) std::ranges::copy(message->bytes(), room.begin());
+  note_taken_locked(1, size);
+  return Received{size, MessageStorage::hand_over_handles(*message)};
 }
 
 // Moves what has become due. A caller that goes away with its message leaves what can't be moved now to those who wait.
