@@ -7,7 +7,7 @@
 //
 //   back  ring: the writer's release position of the other direction, in units of 8 bytes, modulo 2^32
 //         stream, packets: the number of messages that the writer has taken, modulo 2^32
-//   H     handles come with this record      h  home: the next record is at offset 0 of the ring      r  reserved, 0
+//   H     handles come with this record      h  home: the next record is in a home slot of the ring   r  reserved, 0
 //
 // Where H is set in a stream, the payload begins with 8 bytes that belong to no message: the number of handles (u32), zeros.
 // In a ring the handles come beside it (ring_handles.hpp), and the record is as without them.

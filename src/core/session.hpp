@@ -266,8 +266,10 @@ class Session {
   std::vector<OutgoingMessage> batch_;  // scratch, of send_many(): belongs to the call that is in the place of `sending`
 
   HalfLock& in_mutex_{places_[static_cast<std::size_t>(Side::receiving)].half()};
-  std::deque<Message> ahead_;           // read before anybody asked for them (flush), or too large for receive_into()
-  std::atomic<bool> has_ahead_{false};  // there are some. relaxed: for is_quiet(), else the lock is there
+  std::deque<Message> ahead_;  // read before anybody asked for them (flush), or too large for receive_into()
+  // There are some: for is_quiet(), which takes no lock. seq_cst, as has_end_: who reads ahead sets this and then looks who
+  // waits; who waits says so and then looks at this.
+  std::atomic<bool> has_ahead_{false};
   std::size_t ahead_bytes_{0};
   std::size_t ahead_handles_{0};
   bool is_link_emptied_{false};             // the last take_message_locked() that gave none left nothing behind

@@ -98,8 +98,7 @@ bool Session::is_quiet() noexcept {
   // seq_cst, acquire: as where they are looked at under the locks
   if (ring.has_incoming() || has_end_.load(std::memory_order_seq_cst) || out_work_.load(std::memory_order_acquire))
     return false;
-  // relaxed, all: written by this side, or hints
-  return !has_ahead_.load(std::memory_order_relaxed) && !ring.is_waited_for() && !is_time_to_look_at_tether();
+  return !has_ahead_.load(std::memory_order_seq_cst) && !ring.is_waited_for() && !is_time_to_look_at_tether();
 }
 
 // The short way of a message in a ring, see RingReader::take_plain(). Where something else is there or due, the others tell.
@@ -118,7 +117,7 @@ Result<Message> Session::next_message_locked(std::span<std::byte> room) {
   if (!ahead_.empty()) {
     Message message = std::move(ahead_.front());
     ahead_.pop_front();
-    has_ahead_.store(!ahead_.empty(), std::memory_order_relaxed);
+    has_ahead_.store(!ahead_.empty(), std::memory_order_seq_cst);
     ahead_bytes_ -= message.bytes().size();
     ahead_handles_ -= MessageStorage::count_handles(message);
     return message;
@@ -211,7 +210,7 @@ void Session::keep_ahead_locked(Message message, bool in_front) {
   } else {
     ahead_.push_back(std::move(message));
   }
-  has_ahead_.store(true, std::memory_order_relaxed);
+  has_ahead_.store(true, std::memory_order_seq_cst);
 }
 
 bool Session::has_room_ahead_locked(std::size_t messages, std::size_t bytes) const noexcept {
@@ -222,7 +221,7 @@ bool Session::has_room_ahead_locked(std::size_t messages, std::size_t bytes) con
 void Session::drop_ahead_locked() noexcept {
   ahead_.clear();
   ahead_bytes_ = ahead_handles_ = 0;
-  has_ahead_.store(false, std::memory_order_relaxed);
+  has_ahead_.store(false, std::memory_order_seq_cst);
 }
 
 // Messages have been handed to the caller.

@@ -166,7 +166,7 @@ auto Session::wait_for(Side side, Step step, Deadline deadline, Attempt try_it) 
   if (!is_would_block(result) || deadline.is_now()) {
     // What can't be moved now an event loop moves, if there is one.
     if (out_work_.load(std::memory_order_acquire)) wake(Side::armed);
-    if (side == Side::receiving) ++run_;
+    if (side == Side::receiving && result) ++run_;
   } else if (!rest(side, attempt, result) && !spin(side, attempt, deadline, result)) {
     if (auto ready = place(side).start_waiting(tether()); !ready) return ready.error();
     {
@@ -177,6 +177,8 @@ auto Session::wait_for(Side side, Step step, Deadline deadline, Attempt try_it) 
     // What this call leaves undone another one that waits has to take over.
     if (out_work_.load(std::memory_order_acquire)) wake_all();
   }
+  if (is_would_block(result))
+    result = Error{Errc::would_block, step, 0, 0, 0};  // the system's own word for it tells nobody anything
   if (!result) result = at_step(step, std::move(result));
   return result;
 }
@@ -201,7 +203,9 @@ template <class Attempt>
 bool Session::rest(Side side, Attempt& attempt, decltype(std::declval<Attempt&>()())& result) {
   constexpr std::uint32_t kRun = 16;
   constexpr std::chrono::nanoseconds kRest{2000};
-  if (side != Side::receiving || traits_.shape != Shape::region || std::exchange(run_, 0) < kRun) return false;
+  const bool sleeps_at_once = !may_spin_ || (conduct_.spin && conduct_.spin->count() == 0);
+  if (side != Side::receiving || traits_.shape != Shape::region || sleeps_at_once) return false;
+  if (std::exchange(run_, 0) < kRun) return false;
   const auto end = Deadline::Clock::now() + kRest;
   while (Deadline::Clock::now() < end) {
   }
