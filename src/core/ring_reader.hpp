@@ -56,11 +56,12 @@ class RingHold {
   std::uint32_t generation_;
   mutable std::mutex mutex_;
   std::deque<Stretch> stretches_;  // in the order of the ring; the front one is held
-  // Whether there are any. Set by the reader alone, which therefore needs no lock where there are none: no message is left that
-  // could be let go. acquire and release: it sees what the last let_go() did.
+  // Whether there are any. Set by the reader alone, cleared by the last let_go(), under the lock: so the reader needs none
+  // where there are no stretches, for no message is left that could be let go. acquire and release: it sees what the last one
+  // did.
   std::atomic<bool> is_holding_{false};
   std::uint64_t first_number_{0};  // of stretches_.front()
-  // Up to where room was given back. Written under the lock. relaxed: admits() needs no newer value than the one that the
+  // Up to where room was given back. Written as give_back() says. relaxed: admits() needs no newer value than the one that the
   // producer had seen when it wrote what is judged, and that one is visible with its header.
   std::atomic<std::uint64_t> released_{0};
   std::atomic<std::uint32_t> released_units_{0};

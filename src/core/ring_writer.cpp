@@ -67,6 +67,8 @@ Result<void> RingWriter::put_control(const Control& control, std::uint32_t back)
 // Where a record with so much payload goes, and has room.
 Result<RingWriter::Place> RingWriter::find_place(std::size_t length, std::uint32_t back, std::size_t kept_free) {
   if (!is_home_next_ || !fits_at_home(length)) return find_place_in_lap(length, back, kept_free);
+  // The kept bytes have room wherever this lap ends: everything before the record that led here was released, so that hardly
+  // more than that one lies between what is released and here, and a lap is longer than both.
   const std::uint64_t end = position_ + kHomeStep;
   if (auto room = require_room_for(end, kept_free); !room) return room.error();
   return Place{ring_.homes[home_], end};

@@ -148,8 +148,8 @@ bool Session::can_spin(const Conduct& conduct) noexcept {
   return (conduct.spin ? links::all_processors() : links::usable_processors()) > 1;
 }
 
-// How long a call tries before it sleeps. As long as was asked for; or, where nothing
-// was, a little over a ring alone (a look at a kernel object costs a system call), and seldom when it was in vain lately.
+// How long a call tries before it sleeps. As long as was asked for; or, where nothing was, a little over a ring alone (a look
+// at a kernel object costs a system call), and seldom when it was in vain lately.
 std::chrono::microseconds Session::time_to_spin() noexcept {
   constexpr std::chrono::microseconds kSpin{20};
   constexpr std::chrono::microseconds kNone{0};

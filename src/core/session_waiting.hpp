@@ -129,6 +129,7 @@ template <class T>
   if (result || result.error().step == Step::close) return result;
   Error error = result.error();
   error.step = step;
+  if (error.code == Errc::would_block) error.os_code = 0;  // the system's own word for it tells nobody anything
   return error;
 }
 
@@ -177,10 +178,7 @@ auto Session::wait_for(Side side, Step step, Deadline deadline, Attempt try_it) 
     // What this call leaves undone another one that waits has to take over.
     if (out_work_.load(std::memory_order_acquire)) wake_all();
   }
-  if (is_would_block(result))
-    result = Error{Errc::would_block, step, 0, 0, 0};  // the system's own word for it tells nobody anything
-  if (!result) result = at_step(step, std::move(result));
-  return result;
+  return at_step(step, std::move(result));
 }
 
 template <class Attempt>

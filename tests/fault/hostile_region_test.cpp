@@ -22,6 +22,13 @@ struct RegionAttack {
 
 std::vector<RegionAttack> region_attacks() {
   const auto at_zero = [](std::uint64_t header) { return [=](RawRegion& region) { region.header(0, header); }; };
+  // An empty message behind which the next record is in slot 0, and there this one.
+  const auto at_home = [](std::uint64_t header) {
+    return [=](RawRegion& region) {
+      region.store(RawRegion::kHome, header);
+      region.header(0, raw_header(RawKind::data, 0, 0, kRawHome));
+    };
+  };
   return {
       {"kind 0 with a length", at_zero(raw_header(RawKind::none, 10))},
       {"kind 7", at_zero(raw_header(RawKind::seven, 10))},
@@ -45,6 +52,10 @@ std::vector<RegionAttack> region_attacks() {
       {"a long control record", at_zero(raw_header(RawKind::control, 4096))},
       {"a short control record", at_zero(raw_header(RawKind::control, 8))},
       {"all ones", at_zero(~std::uint64_t{0})},
+      {"at home, longer than a slot", at_home(raw_header(RawKind::data, 1017))},
+      {"at home, a void", at_home(raw_header(RawKind::filler, 8))},
+      {"at home, a filler that leads home", at_home(raw_header(RawKind::filler, 0, 0, kRawHome))},
+      {"at home, kind 0", at_home(raw_header(RawKind::none, 10))},
       {"a release position in the header beyond what was written", at_zero(raw_header(RawKind::data, 0, 0x1000000))},
       {"a release position in the line beyond what was written",
        [](RawRegion& region) { region.store32(RawRegion::kSecondConsumerLine, 0x1000000); }},
@@ -90,9 +101,10 @@ TEST_P(HostileRegion, ARingThatIsScribbledOverAllTheTime) {
     const auto sending = victim.start("send count=2000 mixed=100000 deadline=300", "send");
     while (!victim.has_answered(receiving) || !victim.has_answered(sending)) {
       for (int write = 0; write < 2000; ++write) {
-        // Mostly where it hurts: the lines, and headers at the beginning of both rings.
+        // Mostly where it hurts: the lines, the home slots, and headers at the beginning of both rings.
         const std::uint64_t place = random.below(8);
-        std::size_t offset = RawRegion::kConsumerLine + 8 * random.below(64);
+        std::size_t offset = RawRegion::kConsumerLine + 8 * random.below(96);
+        if (place == 2) offset = RawRegion::kHome + 8 * random.below(RawRegion::kHomes / 8);
         if (place >= 3)
           offset =
               RawRegion::kHead + (place % 2) * region.capacity() + 8 * random.below(place == 7 ? region.capacity() / 8 : 512);

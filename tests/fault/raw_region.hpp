@@ -19,6 +19,8 @@ class RawRegion {
   static constexpr std::size_t kHead = 65'536;
   static constexpr std::size_t kConsumerLine = 512;        // of ring 0, read by the victim (the listener's side)
   static constexpr std::size_t kRecord = 24;               // of control, with its header
+  static constexpr std::size_t kHome = 4096;               // slot 0 of ring 0
+  static constexpr std::size_t kHomes = 4096;              // bytes of all home slots
   static constexpr std::size_t kSecondConsumerLine = 896;  // of ring 1, which the victim writes
 
   explicit RawRegion(const RawOffer& offer)

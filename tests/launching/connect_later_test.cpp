@@ -308,6 +308,27 @@ TEST_P(Pairs, BothEndsAreHere) {
   EXPECT_EQ(descriptors_of(getpid()).size(), before);
 }
 
+// Over each mechanism the same words, whatever the system calls it.
+TEST_P(Pairs, ATryInVainSaysNothingOfTheSystem) {
+  auto pair = sluice::pair(GetParam() + ":");
+  ASSERT_DONE(pair);
+  const auto expect_vain = [](const sluice::Error& error, sluice::Step step) {
+    EXPECT_EQ(error.code, Errc::would_block);
+    EXPECT_EQ(error.step, step);
+    EXPECT_EQ(error.os_code, 0);
+  };
+  std::array<std::byte, 8> room{};
+  std::array<sluice::Message, 2> messages;
+  expect_vain(pair->first.receive(Deadline::now()).error(), sluice::Step::receive);
+  expect_vain(pair->first.receive_into(room, Deadline::now()).error(), sluice::Step::receive);
+  expect_vain(pair->first.receive_many(messages, Deadline::now()).error(), sluice::Step::receive);
+  const std::string much(60'000, 'x');
+  sluice::Result<void> sent;
+  for (int i = 0; i < 1000 && sent; ++i) sent = pair->first.send(bytes_of(much), Deadline::now());
+  ASSERT_FALSE(sent);
+  expect_vain(sent.error(), sluice::Step::send);
+}
+
 TEST_P(Pairs, TakesOptions) {
   sluice::Options options;
   options.max_message = 100;

@@ -1,5 +1,7 @@
 // What the broken twins do (CMakeLists.txt beside this file), with one ring in this process's own memory: two threads that
-// pass messages, a hostile header, messages of an odd size. Exit status 0: the ring did what it promises.
+// pass messages, three that exchange them, a hostile header, messages of an odd size. Exit status 0: the ring did what it
+// promises.
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -47,22 +49,23 @@ class HeapRegion final : public links::RegionLink {
   std::unique_ptr<std::byte[], Free> memory_{static_cast<std::byte*>(::operator new[](kSize, kAlignment))};
 };
 
-// Sends one message; waits for room by looking again.
-bool send(core::RingWriter& writer, std::span<const std::byte> bytes) {
+// Sends one message; waits for room by looking again. `back`: what was released of the other ring.
+bool send(core::RingWriter& writer, std::span<const std::byte> bytes, std::uint32_t back = 0) {
   core::OutgoingMessage message{{&bytes, 1}};
   while (true) {
-    const auto put = writer.put(message, 0);
+    const auto put = writer.put(message, back);
     if (put) return *put;
     if (put.error().code != Errc::would_block) return false;
     std::this_thread::yield();
   }
 }
 
-// Receives one message and checks that each of its bytes is `fill`.
-bool receive(core::RingReader& reader, std::size_t size, std::byte fill) {
+// Receives one message and checks that each of its bytes is `fill`. `writer`: of the other ring, which hears what is released.
+bool receive(core::RingReader& reader, std::size_t size, std::byte fill, core::RingWriter* writer = nullptr) {
   while (true) {
     const auto incoming = reader.take();
     if (incoming) {
+      if (writer != nullptr) writer->note_released(incoming->back);
       const auto bytes = incoming->message.bytes();
       bool same = bytes.size() == size;
       for (const std::byte byte : bytes) same = same && byte == fill;
@@ -71,6 +74,13 @@ bool receive(core::RingReader& reader, std::size_t size, std::byte fill) {
     if (incoming.error().code != Errc::would_block) return false;
     std::this_thread::yield();
   }
+}
+
+// Whether a message lay in a home slot of ring 0.
+bool was_home(const HeapRegion& region) {
+  const auto ring = core::ring_of(region.memory(), 0);
+  return std::ranges::any_of(ring.homes,
+                             [](std::byte* slot) { return core::header_at(slot).load(std::memory_order_relaxed) != 0; });
 }
 
 // Two threads: what the reader sees of a payload must be ordered by the header alone.
@@ -90,6 +100,41 @@ bool race() {
   for (std::size_t i = 0; i < kMessages && received; ++i) received = receive(reader, kMessageSize, static_cast<std::byte>(i));
   sender.join();
   return sent && received;
+}
+
+// Each message is answered before the next one, so they go through the home slots. One end sends on one thread and receives on
+// another: that a slot may be written again the sender knows by the release position alone, which the receiver has noted.
+bool home() {
+  const auto region = std::make_shared<HeapRegion>();
+  core::RingWriter writer(region, 0);
+  core::RingReader reader(region, 1, kMaxMessage);
+  core::RingWriter answering(region, 1);
+  core::RingReader answered(region, 0, kMaxMessage);
+  std::atomic<std::size_t> answers{0};  // relaxed: it paces, and orders nothing
+  bool sent = true;
+  bool echoed = true;
+  std::thread sender([&] {
+    std::array<std::byte, kMessageSize> message{};
+    for (std::size_t i = 0; i < kMessages && sent; ++i) {
+      while (answers.load(std::memory_order_relaxed) < i) std::this_thread::yield();
+      message.fill(static_cast<std::byte>(i));
+      sent = send(writer, message);
+    }
+  });
+  std::thread echo([&] {
+    for (std::size_t i = 0; i < kMessages && echoed; ++i) {
+      echoed = receive(answered, kMessageSize, static_cast<std::byte>(i)) &&
+               send(answering, std::array{static_cast<std::byte>(i)}, answered.released_units());
+    }
+  });
+  bool received = true;
+  for (std::size_t i = 0; i < kMessages && received; ++i) {
+    received = receive(reader, 1, static_cast<std::byte>(i), &writer);
+    answers.store(i + 1, std::memory_order_relaxed);
+  }
+  sender.join();
+  echo.join();
+  return sent && echoed && received && was_home(*region);
 }
 
 // A record of a whole ring, not at its beginning: it would end behind the region.
@@ -127,8 +172,9 @@ bool odd() {
 int main(int argc, char** argv) {
   const std::string_view what = argc == 2 ? argv[1] : "";
   if (what == "race") return race() ? 0 : 1;
+  if (what == "home") return home() ? 0 : 1;
   if (what == "hostile") return hostile() ? 0 : 1;
   if (what == "odd") return odd() ? 0 : 1;
-  std::fprintf(stderr, "usage: %s race|hostile|odd\n", argv[0]);
+  std::fprintf(stderr, "usage: %s race|home|hostile|odd\n", argv[0]);
   return 2;
 }

@@ -128,7 +128,7 @@ TEST(RingHome, AMessageThatIsHeldTakesNoRoomOfOthers) {
   EXPECT_EQ(held->message.bytes().data(), ring.memory->data() + kSlot0 + 8) << "a view";
   std::size_t sent = 0;
   while (ring.put(std::vector<std::byte>(1000))) ++sent;
-  EXPECT_GE(sent, kCapacity / 1008 - 1);
+  EXPECT_EQ(sent, 1 + kCapacity / 1008 - 1) << "one in the other slot, and as many as fit into the ring behind three units";
   for (std::size_t i = 0; i < sent; ++i) ASSERT_EQ(ring.next().size(), 1000U);
   EXPECT_EQ(as_text(held->message.bytes()), "held");
 }
@@ -139,7 +139,13 @@ TEST(RingHome, ALapThatIsAtItsEndLeavesHome) {
   ring.exchange(std::string(almost / 4 - 8, 'a'));
   for (int i = 0; i < 2; ++i) ring.exchange(std::string(almost / 4 - 8, 'b'));
   ring.exchange(std::string(almost - 3 * (almost / 4) - 8 - 64, 'c'));
-  for (int i = 0; i < 40; ++i) ring.exchange("d");
+  // The first is in the ring, the next ones at home, until their units have reached the end of the lap.
+  for (int i = 0; i < 6; ++i) ring.exchange("d");
+  EXPECT_EQ(ring.header_at(kSlot1), to_hex(hex("00 00 00 00 | 00 00 00 00"))) << "the next one is looked for at home";
+  ring.exchange("e");
+  EXPECT_EQ(ring.header_at(kSlot1).substr(0, 11), to_hex(hex("00 00 00 10"))) << "and isn't there";
+  EXPECT_EQ(ring.header_at(kRing0 + kCapacity - 8).substr(0, 11), to_hex(hex("00 00 00 10"))) << "for the lap has ended";
+  for (int i = 0; i < 40; ++i) ring.exchange("f");
 }
 
 // Whatever is sent, held and answered: every message arrives as it was sent, in order, and stays as long as it is held.

@@ -2,15 +2,11 @@
 // the input is sent, on one thread: a WaitSet of channels, the listener, standard input and the programs that were started.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
-#include <deque>
 #include <expected>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include <sluice/sluice.hpp>
 
