@@ -15,6 +15,7 @@ Result<void> random_bytes(std::span<std::byte> room) {
   return {};
 }
 std::uint32_t process_generation() noexcept { return 0; }
+void prefetch(const void* /*line*/) noexcept {}
 unsigned usable_processors() noexcept { return 1; }
 unsigned all_processors() noexcept { return 1; }
 std::int64_t coarse_milliseconds() noexcept { return 1; }

@@ -100,8 +100,10 @@ Result<void> Greeting::fill(std::size_t size, Handles handles) {
     const auto read = stream_->read({&room, 1}, handles == Handles::take ? &in_.handles : nullptr);
     if (!read) return read.error();
     if (*read == 0) return Error{Errc::peer_died, Step::hello, 0, 0, 0};
-    if (!in_.handles.empty() && !in_.handles.back())
-      return Error{Errc::limit_reached, Step::hello, 0, 0, 0};  // not opened here
+    if (!in_.handles.empty() && !in_.handles.back()) {
+      in_.lost_handles = true;
+      in_.handles.clear();
+    }
     if (in_.handles.size() > links::Offer::kMaxHandles) return Error{Errc::protocol_error, Step::hello, 0, 0, 0};
     received_ += *read;
   }

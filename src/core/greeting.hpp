@@ -19,6 +19,7 @@ namespace sluice::inline v0::core {
 struct Frame {
   std::vector<std::byte> bytes;
   std::vector<links::Descriptor> handles;
+  bool lost_handles{false};  // some came that could not be opened here: there are none
 };
 
 // Borrows the link (of a meeting), which must be a stream or packets.

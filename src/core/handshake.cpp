@@ -240,7 +240,7 @@ Result<void> Handshake::take_offer(const Control& control, Frame frame) {
   links::Offer offer{numbers_of(frame), std::move(frame.handles)};
   if (offer.numbers.size() != control.value || offer.numbers.size() > links::Offer::kMaxNumbers) return broken();
   if (meeting_.private_link) {
-    if (auto taken = take_private_link(std::move(offer)); !taken) return taken;
+    if (auto taken = take_private_link(std::move(offer), frame.lost_handles); !taken) return taken;
   } else if (!offer.numbers.empty() || !offer.handles.empty()) {
     return broken();
   }
@@ -250,8 +250,10 @@ Result<void> Handshake::take_offer(const Control& control, Frame frame) {
   return {};
 }
 
-Result<void> Handshake::take_private_link(links::Offer offer) {
-  if (auto taken = meeting_.private_link->take(std::move(offer)); !taken) return taken;
+Result<void> Handshake::take_private_link(links::Offer offer, bool lost_handles) {
+  auto& link = *meeting_.private_link;
+  auto taken = lost_handles ? link.do_without({Errc::limit_reached, Step::offer, 0, 0, 0}) : link.take(std::move(offer));
+  if (!taken) return taken;
   fault::point("after-take-offer");
   return take_link();
 }

@@ -70,7 +70,7 @@ class Handshake {
   Result<void> make_offer();
   Result<void> take_verdict();
   Result<void> take_offer(const Control& control, Frame frame);
-  Result<void> take_private_link(links::Offer offer);
+  Result<void> take_private_link(links::Offer offer, bool lost_handles);
   Result<void> take_link();
   Result<void> take_ready();
   [[nodiscard]] Error refuse(const Error& error);

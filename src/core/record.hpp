@@ -2,12 +2,13 @@
 //
 //    63                              32 31 30 29 28   26 25                        0
 //   +----------------------------------+--+--+--+-------+---------------------------+
-//   |  back                            |r |h |H | kind  |  length of the payload    |
+//   |  back                            |t |h |H | kind  |  length of the payload    |
 //   +----------------------------------+--+--+--+-------+---------------------------+
 //
 //   back  ring: the writer's release position of the other direction, in units of 8 bytes, modulo 2^32
 //         stream, packets: the number of messages that the writer has taken, modulo 2^32
-//   H     handles come with this record      h  home: the next record is in a home slot of the ring   r  reserved, 0
+//   H     handles come with this record      h  home: the next record is in a home slot of the ring
+//   t     turn: in a home slot, whether this is an odd use of that slot (ring_layout.hpp); 0 everywhere else
 //
 // Where H is set in a stream, the payload begins with 8 bytes that belong to no message: the number of handles (u32), zeros.
 // In a ring the handles come beside it (ring_handles.hpp), and the record is as without them.
@@ -42,7 +43,7 @@ inline constexpr std::size_t kHandleCountSize = 8;
 inline constexpr std::uint32_t kLengthMask = (1U << 26) - 1;
 inline constexpr std::uint32_t kHandlesBit = 1U << 29;
 inline constexpr std::uint32_t kHomeBit = 1U << 30;
-inline constexpr std::uint32_t kReservedBit = 1U << 31;
+inline constexpr std::uint32_t kTurnBit = 1U << 31;
 
 struct RecordHeader {
   std::uint32_t length{0};  // bytes of payload, below 2^26
@@ -60,11 +61,12 @@ struct RecordHeader {
          static_cast<std::uint32_t>(header.kind) << 26 | (header.length & kLengthMask);
 }
 
-// … and back. Nothing if no Sluice peer writes such a header: an unknown kind, the reserved bit.
+// … and back. Nothing if no Sluice peer writes such a header: an unknown kind, or a turn, which only a home slot has, where it
+// is taken off before this.
 [[nodiscard]] constexpr std::optional<RecordHeader> unpack(std::uint64_t packed) noexcept {
   const auto low = static_cast<std::uint32_t>(packed);
   const auto kind = (low >> 26) & 7U;
-  if ((low & kReservedBit) != 0 || kind == 0 || kind > static_cast<std::uint32_t>(Kind::control)) return std::nullopt;
+  if ((low & kTurnBit) != 0 || kind == 0 || kind > static_cast<std::uint32_t>(Kind::control)) return std::nullopt;
   return RecordHeader{low & kLengthMask, static_cast<Kind>(kind), (low & kHandlesBit) != 0, (low & kHomeBit) != 0,
                       static_cast<std::uint32_t>(packed >> 32)};
 }

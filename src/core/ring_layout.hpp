@@ -31,7 +31,8 @@
 //
 // Small messages of which each is answered before the next one is sent need no ring, and go faster through the same few cache
 // lines: a record whose header says `home` is followed by one in a home slot, the one that was not used last. Such a record
-// takes one unit of the ring all the same, unused, so that its release is counted as any other's.
+// takes one unit of the ring all the same, unused, so that its release is counted as any other's. What is in a slot from before
+// needn't be zeroed: the bit `turn` in the header, 1 at the first use of a slot, 0 at the second and so on, tells old from new.
 #pragma once
 
 #include <array>
@@ -42,6 +43,7 @@
 #include <cstring>
 #include <span>
 
+#include "core/record.hpp"
 #include "links/region_link.hpp"
 
 namespace sluice::inline v0::core {
@@ -57,6 +59,7 @@ inline constexpr std::size_t kMinCapacity = links::kMinRingCapacity;
 inline constexpr std::size_t kMaxCapacity = links::kMaxRingCapacity;
 inline constexpr std::uint32_t kRegionVersion = 0;
 inline constexpr std::size_t kLineDistance = 128;
+inline constexpr std::size_t kCacheLine = 64;  // of most processors: for hints alone
 
 struct RegionHead {
   char magic[8];
@@ -142,6 +145,38 @@ struct RingView {
 inline constexpr std::size_t kUnit = 8;      // records are aligned to it; positions travel in it
 inline constexpr std::size_t kHomeStep = 8;  // what a record in a home slot takes of the ring
 [[nodiscard]] constexpr std::size_t aligned(std::size_t size) noexcept { return (size + kUnit - 1) & ~(kUnit - 1); }
+
+// Where the next record of a ring is looked for, and what its header has to be to be there: as one word, so that any thread may
+// look. Default: nowhere.
+class Spot {
+ public:
+  Spot() = default;
+  [[nodiscard]] static Spot in_ring(std::byte* place) noexcept { return Spot{reinterpret_cast<std::uintptr_t>(place)}; }
+  // The slot of the use with this number, counted from 0 over both.
+  [[nodiscard]] static Spot at_home(const RingView& ring, std::uint32_t use) noexcept {
+    const std::uintptr_t turn = (use / kHomes) % 2 == 0 ? kTurn : 0;
+    return Spot{reinterpret_cast<std::uintptr_t>(ring.homes[use % kHomes]) | kHome | turn};
+  }
+
+  [[nodiscard]] bool is_home() const noexcept { return (word_ & kHome) != 0; }
+  [[nodiscard]] std::byte* place() const noexcept { return reinterpret_cast<std::byte*>(word_ & ~(kHome | kTurn)); }
+  // What a header has here besides what it says.
+  [[nodiscard]] std::uint64_t turn() const noexcept { return (word_ & kTurn) != 0 ? kTurnBit : 0; }
+  // Whether this is the header of a record that is here, and not what was here before.
+  [[nodiscard]] bool is_header(std::uint64_t packed) const noexcept {
+    return is_home() ? (packed & kTurnBit) == turn() : packed != 0;
+  }
+
+ private:
+  // In the lowest bits of the address of a header, which is aligned to a unit.
+  static constexpr std::uintptr_t kHome = 1;
+  static constexpr std::uintptr_t kTurn = 2;
+  static_assert(kUnit > (kHome | kTurn));
+  explicit Spot(std::uintptr_t word) noexcept : word_(word) {}
+
+  std::uintptr_t word_{0};
+};
+static_assert(std::atomic<Spot>::is_always_lock_free);
 
 // The head of a fresh (zero) region, written by its maker.
 inline void write_head(std::span<std::byte> region) noexcept {

@@ -117,7 +117,7 @@ RingReader::RingReader(std::shared_ptr<links::RegionLink> region, unsigned ring,
       hold_(std::make_shared<RingHold>(region_, ring_)),
       copies_(copies),
       assembly_(max_message),
-      next_(ring_.bytes),
+      next_(Spot::in_ring(ring_.bytes)),
       handles_(handles) {}
 
 Result<Incoming> RingReader::take() {
@@ -140,15 +140,17 @@ Result<Incoming> RingReader::take() {
 }
 
 std::optional<RingReader::Plain> RingReader::take_plain(std::span<std::byte> room) {
-  std::byte* const at = next_.load(std::memory_order_relaxed);  // relaxed: written by this side
+  const Spot spot = next();
   // acquire: as in find(). Read once.
-  const auto header = unpack(header_at(at).load(std::memory_order_acquire));
+  const std::uint64_t packed = header_at(spot.place()).load(std::memory_order_acquire);
+  if (!spot.is_header(packed)) return std::nullopt;
+  const auto header = unpack(packed ^ spot.turn());
   if (!header || header->kind != Kind::data || header->handles) return std::nullopt;
   const std::size_t size = header->length;
   if (size > room.size() || !assembly_.admits_whole(size)) return std::nullopt;
-  const auto end = end_of(*header);
+  const auto end = end_of(*header, spot);
   if (!end) return std::nullopt;
-  if (size != 0) std::memcpy(room.data(), at + kHeaderSize, size);
+  if (size != 0) std::memcpy(room.data(), spot.place() + kHeaderSize, size);
   move_behind(*header, *end);
   gave_back_ = hold_->pass(*end);  // note_taken() follows, and one fence does for both
   ++messages_;
@@ -157,25 +159,25 @@ std::optional<RingReader::Plain> RingReader::take_plain(std::span<std::byte> roo
 
 // The record at this end's position, if it is there and may be.
 Result<RingReader::Found> RingReader::find() const {
-  std::byte* const at = next_.load(std::memory_order_relaxed);  // relaxed: written by this side
+  const Spot spot = next();
   // acquire: pairs with the release store in RingWriter::publish(); makes the payload and the header behind it visible.
   // Read once: the peer may change it at any time.
-  const std::uint64_t packed = header_at(at).load(std::memory_order_acquire);
-  if (packed == 0) return would_block();
-  const auto header = unpack(packed);
+  const std::uint64_t packed = header_at(spot.place()).load(std::memory_order_acquire);
+  if (!spot.is_header(packed)) return would_block();
+  const auto header = unpack(packed ^ spot.turn());
   if (!header) return protocol_error();
-  const auto end = end_of(*header);
+  const auto end = end_of(*header, spot);
   if (!end) return protocol_error();
-  return Found{*header, {at + kHeaderSize, header->length}, *end};
+  return Found{*header, {spot.place() + kHeaderSize, header->length}, *end};
 }
 
 // The position behind such a record, if it may be here: it, and the header behind it, must lie in this lap, or in the slot.
-std::optional<std::uint64_t> RingReader::end_of(const RecordHeader& header) const noexcept {
+std::optional<std::uint64_t> RingReader::end_of(const RecordHeader& header, Spot spot) const noexcept {
   const std::size_t size = kHeaderSize + aligned(header.length);
-  std::uint64_t end = position_ + (is_home_next_ ? kHomeStep : size);
+  std::uint64_t end = position_ + (spot.is_home() ? kHomeStep : size);
   if (header.kind == Kind::filler && header.length == 0) {
-    end = is_home_next_ ? position_ : position_ - offset() + ring_.capacity;
-  } else if (offset() + (end - position_) > ring_.capacity - kHeaderSize || (is_home_next_ && size > kHomeSize)) {
+    end = spot.is_home() ? position_ : position_ - offset() + ring_.capacity;
+  } else if (offset() + (end - position_) > ring_.capacity - kHeaderSize || (spot.is_home() && size > kHomeSize)) {
     return std::nullopt;
   }
   return hold_->admits(end) ? std::optional{end} : std::nullopt;
@@ -184,10 +186,9 @@ std::optional<std::uint64_t> RingReader::end_of(const RecordHeader& header) cons
 // It has been taken: where the next one is.
 void RingReader::move_behind(const RecordHeader& header, std::uint64_t end) noexcept {
   position_ = end;
-  is_home_next_ = header.home;
-  if (is_home_next_) home_ = (home_ + 1) % kHomes;
   // relaxed: a hint for others
-  next_.store(is_home_next_ ? ring_.homes[home_] : ring_.bytes + offset(), std::memory_order_relaxed);
+  next_.store(header.home ? Spot::at_home(ring_, homes_used_++) : Spot::in_ring(ring_.bytes + offset()),
+              std::memory_order_relaxed);
 }
 
 // … and nobody holds it.
@@ -205,8 +206,9 @@ void RingReader::pass(const Found& found) {
 Result<void> RingReader::step_over(const Found& filler) {
   const auto& header = filler.header;
   if (header.handles || header.home || header.length % kUnit != 0) return protocol_error();
-  if (is_home_next_ ? header.length != 0 : header.length == 0 && offset() == 0) return protocol_error();
-  if (is_home_next_) {
+  const bool is_home = next().is_home();
+  if (is_home ? header.length != 0 : header.length == 0 && offset() == 0) return protocol_error();
+  if (is_home) {
     move_behind(header, filler.end);  // it takes nothing of the ring
   } else {
     pass(filler);

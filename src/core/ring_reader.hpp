@@ -18,6 +18,7 @@
 #include "core/ring_handles.hpp"
 #include "core/ring_layout.hpp"
 #include "links/region_link.hpp"
+#include "links/system.hpp"
 
 namespace sluice::inline v0::core {
 
@@ -89,7 +90,10 @@ class RingReader {
   // Any thread: a record is there. A hint, as another thread may take it.
   [[nodiscard]] bool has_record() const noexcept {
     // relaxed, both: take() looks itself
-    return header_at(next_.load(std::memory_order_relaxed)).load(std::memory_order_relaxed) != 0;
+    const Spot spot = next_.load(std::memory_order_relaxed);
+    // A message of 64 bytes has 8 of them in the second line of its slot: so both lines are on their way at once.
+    if (spot.is_home()) links::prefetch(spot.place() + kCacheLine);
+    return spot.is_header(header_at(spot.place()).load(std::memory_order_relaxed));
   }
 
   // Counts messages as handed to the caller, and tells a producer that asks.
@@ -117,7 +121,9 @@ class RingReader {
   };
   [[nodiscard]] std::size_t offset() const noexcept { return static_cast<std::size_t>(position_ & (ring_.capacity - 1)); }
   Result<Found> find() const;
-  [[nodiscard]] std::optional<std::uint64_t> end_of(const RecordHeader& header) const noexcept;
+  // relaxed: written by this side
+  [[nodiscard]] Spot next() const noexcept { return next_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::optional<std::uint64_t> end_of(const RecordHeader& header, Spot spot) const noexcept;
   [[nodiscard]] Result<void> step_over(const Found& filler);
   Result<Incoming> take_record(const Found& found);
   Result<std::vector<links::Descriptor>> take_handles(const RecordHeader& header);
@@ -130,10 +136,9 @@ class RingReader {
   const bool copies_;
   Assembly assembly_;
   std::uint64_t position_{0};
-  bool is_home_next_{false};      // the next record is looked for in a home slot …
-  unsigned home_{kHomes - 1};     // … this one, else the one that was used last
-  std::atomic<std::byte*> next_;  // where it is looked for
-  bool gave_back_{false};         // room, and it was not looked whether the producer waits for that
+  std::uint32_t homes_used_{0};  // how many records led to a home slot, modulo 2^32
+  std::atomic<Spot> next_;       // where the next record is looked for
+  bool gave_back_{false};        // room, and it was not looked whether the producer waits for that
   std::uint32_t taken_{0};
   RingHandles* handles_;       // null: messages have none
   std::uint32_t messages_{0};  // whose last record was taken off the ring

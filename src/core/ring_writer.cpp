@@ -47,7 +47,7 @@ Result<bool> RingWriter::put(OutgoingMessage& message, std::uint32_t back) {
     if (handles_ == nullptr) return Error{Errc::not_supported, Step::attach, 0, 0, 0};
     if (auto sent = handles_->send(messages_, handles); !sent) return sent.error();
   }
-  message.copy(place->header + kHeaderSize, header.length);
+  message.copy(place->payload(), header.length);
   publish_at(*place, header);
   message.start();
   message.advance(header.length);
@@ -59,7 +59,7 @@ Result<void> RingWriter::put_control(const Control& control, std::uint32_t back)
   const auto place = find_place(kControlSize, back, 0);
   if (!place) return place.error();
   const auto payload = encode(control);
-  std::memcpy(place->header + kHeaderSize, payload.data(), payload.size());
+  std::memcpy(place->payload(), payload.data(), payload.size());
   publish_at(*place, {.length = kControlSize, .kind = Kind::control, .back = back});
   return {};
 }
@@ -71,7 +71,7 @@ Result<RingWriter::Place> RingWriter::find_place(std::size_t length, std::uint32
   // more than that one lies between what is released and here, and a lap is longer than both.
   const std::uint64_t end = position_ + kHomeStep;
   if (auto room = require_room_for(end, kept_free); !room) return room.error();
-  return Place{ring_.homes[home_], end};
+  return Place{home(), end};
 }
 
 // … in the ring, at position_. It may have to begin another lap.
@@ -85,7 +85,7 @@ Result<RingWriter::Place> RingWriter::find_place_in_lap(std::size_t length, std:
   const bool kept_in_lap = offset() + size + kept_free <= lap_;
   const std::uint64_t end = kept_free == 0 || kept_in_lap ? position_ + size : next_lap();
   if (auto room = require_room_for(end, kept_free); !room) return room.error();
-  return Place{ring_.bytes + offset(), position_ + size};
+  return Place{here(), position_ + size};
 }
 
 // A small record, and its unit of the ring lies in this lap with the header behind it.
@@ -102,40 +102,45 @@ bool RingWriter::goes_home(const RecordHeader& header) noexcept {
 
 // The next record is looked for in a home slot, and is not going to be there: a filler says so. It takes nothing of the ring.
 void RingWriter::leave_home(std::uint32_t back) noexcept {
-  header_at(ring_.bytes + offset()).store(0, std::memory_order_relaxed);  // relaxed: published by the filler's header
+  header_at(here().place()).store(0, std::memory_order_relaxed);  // relaxed: published by the filler's header
   is_home_next_ = false;
-  publish(ring_.homes[home_], pack({.length = 0, .kind = Kind::filler, .back = back}));
+  const Spot slot = home();
+  ++homes_used_;
+  publish(slot, {.length = 0, .kind = Kind::filler, .back = back});
 }
 
 // The payload is there: publishes its record, behind which nothing is yet.
 void RingWriter::publish_at(Place place, RecordHeader header) noexcept {
   header.home = goes_home(header);
-  if (header.home) home_ = (home_ + 1) % kHomes;
   is_home_next_ = header.home;
-  std::byte* const behind = header.home ? ring_.homes[home_] : ring_.bytes + offset_of(place.end);
+  if (place.spot.is_home()) ++homes_used_;
+  // In the ring; in a home slot what was there tells itself from what is to come.
   // relaxed: the release store of our header, below, makes it visible before the consumer can look here
-  header_at(behind).store(0, std::memory_order_relaxed);
+  if (!header.home) header_at(ring_.bytes + offset_of(place.end)).store(0, std::memory_order_relaxed);
   fault::point("before-publish");
   position_ = place.end;
   if (ends_message(header.kind)) ++messages_;
   // Before the record is there: who takes it must not believe any longer that we wait for room.
   stop_waiting();
-  publish(place.header, pack(header));
+  publish(place.spot, header);
 }
 
 // Stores the header, which makes the record visible, and rings if the consumer sleeps. In a batch the first header is stored
 // last: until then nobody comes to the others.
-void RingWriter::publish(std::byte* at, std::uint64_t packed) noexcept {
-  if (is_batch_) {
-    if (first_header_ == 0) {
-      first_at_ = at;
-      first_header_ = packed;
-    } else {
-      // relaxed: the release store of the first header, in end_batch(), makes it visible with all that stands before it here
-      header_at(at).store(packed, std::memory_order_relaxed);
-    }
-    return;
+void RingWriter::publish(Spot spot, RecordHeader header) noexcept {
+  const std::uint64_t packed = pack(header) | spot.turn();
+  if (!is_batch_) {
+    publish_alone(spot.place(), packed);
+  } else if (first_header_ == 0) {
+    first_at_ = spot.place();
+    first_header_ = packed;
+  } else {
+    // relaxed: the release store of the first header, in end_batch(), makes it visible with all that stands before it here
+    header_at(spot.place()).store(packed, std::memory_order_relaxed);
   }
+}
+
+void RingWriter::publish_alone(std::byte* at, std::uint64_t packed) noexcept {
   // release: pairs with the acquire load in RingReader::take(); makes the payload and the zero header behind it visible first.
   header_at(at).store(packed, std::memory_order_release);
   fault::point("after-publish");
@@ -152,7 +157,7 @@ void RingWriter::begin_batch() noexcept {
 
 void RingWriter::end_batch() noexcept {
   is_batch_ = false;
-  if (first_header_ != 0) publish(first_at_, first_header_);
+  if (first_header_ != 0) publish_alone(first_at_, first_header_);
 }
 
 Result<std::optional<std::span<std::byte>>> RingWriter::lend(std::size_t size, std::uint32_t back) {
@@ -161,13 +166,13 @@ Result<std::optional<std::span<std::byte>>> RingWriter::lend(std::size_t size, s
   const auto place = find_place_in_lap(size, back, kKeptFree);
   if (!place) return place.error();
   lent_ = size;
-  return std::optional{std::span{place->header + kHeaderSize, size}};
+  return std::optional{std::span{place->payload(), size}};
 }
 
 bool RingWriter::commit(std::size_t size, std::uint32_t back) noexcept {
   if (!lent_) return false;
   lent_.reset();
-  publish_at({ring_.bytes + offset(), position_ + kHeaderSize + aligned(size)},
+  publish_at({here(), position_ + kHeaderSize + aligned(size)},
              {.length = static_cast<std::uint32_t>(size), .kind = Kind::data, .back = back});
   return true;
 }
@@ -178,7 +183,7 @@ void RingWriter::make_void(std::uint32_t back) noexcept {
   const std::size_t length = aligned(*lent_);
   lent_.reset();
   if (length == 0) return;  // nobody writes there
-  publish_at({ring_.bytes + offset(), position_ + kHeaderSize + length},
+  publish_at({here(), position_ + kHeaderSize + length},
              {.length = static_cast<std::uint32_t>(length), .kind = Kind::filler, .back = back});
 }
 
@@ -195,10 +200,10 @@ void RingWriter::ring_sleeping_consumer() noexcept {
 // Ends the lap with a filler, where the next record doesn't fit into the rest of it.
 Result<void> RingWriter::end_lap(std::uint32_t back, std::size_t kept_free) {
   if (auto room = require_room_for(next_lap(), kept_free); !room) return room;
-  std::byte* const at = ring_.bytes + offset();
+  const Spot spot = here();
   header_at(ring_.bytes).store(0, std::memory_order_relaxed);  // relaxed: published by the filler's header, as in publish_at()
   position_ = next_lap();
-  publish(at, pack({.length = 0, .kind = Kind::filler, .back = back}));
+  publish(spot, {.length = 0, .kind = Kind::filler, .back = back});
   return {};
 }
 

@@ -87,8 +87,9 @@ class RingWriter {
  private:
   // Where a record goes, and the position behind it.
   struct Place {
-    std::byte* header;
+    Spot spot;
     std::uint64_t end;
+    [[nodiscard]] std::byte* payload() const noexcept { return spot.place() + kHeaderSize; }
   };
   void make_void(std::uint32_t back) noexcept;
   Result<Place> find_place(std::size_t length, std::uint32_t back, std::size_t kept_free);
@@ -104,12 +105,15 @@ class RingWriter {
   Result<void> note_position(std::uint32_t units) noexcept;
   void ring_sleeping_consumer() noexcept;
   void publish_at(Place place, RecordHeader header) noexcept;
-  void publish(std::byte* at, std::uint64_t packed) noexcept;
+  void publish(Spot spot, RecordHeader header) noexcept;
+  void publish_alone(std::byte* at, std::uint64_t packed) noexcept;
   // Capacities are powers of two; a division would take longer than the rest of a small record.
   [[nodiscard]] std::size_t offset_of(std::uint64_t position) const noexcept {
     return static_cast<std::size_t>(position & (ring_.capacity - 1));
   }
   [[nodiscard]] std::size_t offset() const noexcept { return offset_of(position_); }
+  [[nodiscard]] Spot here() const noexcept { return Spot::in_ring(ring_.bytes + offset()); }
+  [[nodiscard]] Spot home() const noexcept { return Spot::at_home(ring_, homes_used_); }
   [[nodiscard]] std::uint64_t next_lap() const noexcept { return position_ - offset() + ring_.capacity; }
   [[nodiscard]] std::size_t whole_limit() const noexcept;
   [[nodiscard]] std::size_t piece_limit() const noexcept;
@@ -121,8 +125,8 @@ class RingWriter {
   std::size_t lap_;            // bytes of a lap that may be used: the capacity, or less where memory has run out
   std::size_t backed_{kFirstStretch};
   std::uint64_t wanted_{0};                    // up to where the message that found no room needs it; 0: none was refused
-  bool is_home_next_{false};                   // the next record is looked for in a home slot …
-  unsigned home_{kHomes - 1};                  // … this one, else the one that was used last
+  bool is_home_next_{false};                   // the next record is looked for in a home slot, home()
+  std::uint32_t homes_used_{0};                // records that were put into one, modulo 2^32
   std::optional<std::size_t> lent_;            // bytes of the place that is lent, in the ring at position_
   bool is_batch_{false};                       // between begin_batch() and end_batch()
   std::byte* first_at_{nullptr};               // where the first record of a batch is …

@@ -52,16 +52,18 @@ class PrivateLink {
 
   // Connecting side: takes what was offered. protocol_error if it is not what make() offers.
   virtual Result<void> take(Offer offer) = 0;
+  // … instead of take(), where the offer's handles came and could not be opened here: `why`, for those that can't do without.
+  virtual Result<void> do_without(const Error& why) { return why; }
 
   // The link, once, after make() or take(), unless fallback() says that there is none. Names are gone by then, or are unlinked
   // when this object is destroyed.
   virtual AnyLink link() = 0;
 
   // For those that can do without. Why the channel stays on the connection on which the two have met, in words (static text):
-  // known after make(), take() or stay(). Empty: it doesn't, and link() is the channel's.
+  // known after make(), take(), do_without() or stay(). Empty: it doesn't, and link() is the channel's.
   [[nodiscard]] virtual std::string_view fallback() const { return {}; }
-  // Connecting side, after take(): why it has not taken what was offered, for the other side's stay(); 0: it has, or nothing
-  // was offered.
+  // Connecting side, after take() or do_without(): why it has not taken what was offered, for the other side's stay(); 0: it
+  // has, or nothing was offered.
   [[nodiscard]] virtual std::uint32_t refusal() const { return 0; }
   // Listener's side, after make(): the other has not taken what was offered, and says why. False: no peer says that.
   [[nodiscard]] virtual bool stay(std::uint32_t) { return false; }

@@ -27,6 +27,9 @@ Result<void> random_bytes(std::span<std::byte> room);
 // look at it costs a few nanoseconds (CLOCK_MONOTONIC_COARSE, clock_gettime(2); CLOCK_MONOTONIC_RAW_APPROX; GetTickCount64).
 [[nodiscard]] std::int64_t coarse_milliseconds() noexcept;
 
+// A hint to the processor to fetch a line of memory that is going to be read. It reads nothing: no value, no race.
+void prefetch(const void* line) noexcept;
+
 // The system this library was built for, as the table of mechanisms names it: "linux", "macos", "windows".
 [[nodiscard]] std::string_view this_system() noexcept;
 

@@ -82,9 +82,13 @@ class LocalLink final : public links::PrivateLink {
     if (region && !is_asked_to_stay_) {
       region_ = *std::move(region);
     } else {
-      refusal_ = region ? Reason::asked_for : reason_of(region.error());
-      fallback_ = words_for(*refusal_).here;
+      refuse(region ? Reason::asked_for : reason_of(region.error()));
     }
+    return {};
+  }
+
+  Result<void> do_without(const Error& why) override {
+    refuse(reason_of(why));
     return {};
   }
 
@@ -100,6 +104,11 @@ class LocalLink final : public links::PrivateLink {
   }
 
  private:
+  void refuse(Reason reason) {
+    refusal_ = reason;
+    fallback_ = words_for(reason).here;
+  }
+
   Result<links::Offer> make_region(std::size_t capacity) {
     auto memory = os::new_unnamed_memory();
     if (!memory) return memory.error();

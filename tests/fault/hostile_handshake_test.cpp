@@ -127,15 +127,15 @@ TEST_P(HostileHandshake, TruncatedOrFollowedByNonsense) {
   const auto hello = RawHello{}.wire();
   const Wire endings[] = {
       Wire{},
-      Wire{}.u64(raw_header(RawKind::control, (1U << 26) - 1)),                 // a frame of 64 MiB
-      Wire{}.u64(raw_header(RawKind::control, 4096)),                           // just above a frame
-      Wire{}.u64(raw_header(RawKind::control, 8)).u64(0),                       // too short
-      Wire{}.u64(raw_header(RawKind::data, 16)).zeros(16),                      // a message before the session
-      Wire{}.u64(raw_header(RawKind::control, 16, 0, kRawReserved)).zeros(16),  // the reserved bit
-      Wire{raw_control(word::kOffer)},                                          // what only the other side says
-      Wire{raw_control(word::kGoodbye)},                                        // out of its time
-      Wire{raw_control(99)},                                                    // an unknown word
-      Wire{}.u64(0),                                                            // no record
+      Wire{}.u64(raw_header(RawKind::control, (1U << 26) - 1)),             // a frame of 64 MiB
+      Wire{}.u64(raw_header(RawKind::control, 4096)),                       // just above a frame
+      Wire{}.u64(raw_header(RawKind::control, 8)).u64(0),                   // too short
+      Wire{}.u64(raw_header(RawKind::data, 16)).zeros(16),                  // a message before the session
+      Wire{}.u64(raw_header(RawKind::control, 16, 0, kRawTurn)).zeros(16),  // a turn
+      Wire{raw_control(word::kOffer)},                                      // what only the other side says
+      Wire{raw_control(word::kGoodbye)},                                    // out of its time
+      Wire{raw_control(99)},                                                // an unknown word
+      Wire{}.u64(0),                                                        // no record
   };
   for (const std::size_t size : {0U, 1U, 8U, 63U}) {
     const auto accepting = victim.start("accept deadline=50");

@@ -84,7 +84,7 @@ std::vector<PacketAttack> packet_attacks() {
       {"kind 0", one(raw_header(RawKind::none, 10), 0, 10)},
       {"kind 7", one(raw_header(RawKind::seven, 10), 0, 10)},
       {"a filler", one(raw_header(RawKind::filler, 0), 0, 0)},
-      {"the reserved bit", one(raw_header(RawKind::data, 10, 0, kRawReserved), 0, 10)},
+      {"a turn", one(raw_header(RawKind::data, 10, 0, kRawTurn), 0, 10)},
       {"the home bit", one(raw_header(RawKind::data, 10, 0, kRawHome), 0, 10)},
       {"the handles bit", one(raw_header(RawKind::data, 10, 0, kRawHandles), 0, 10)},
       {"an empty piece", one(raw_header(RawKind::piece, 0), 0, 0)},

@@ -25,7 +25,7 @@ inline std::vector<Attack> broken_records(std::uint64_t max_message) {
       {"kind 7", record(RawKind::seven, 10, 10)},
       {"kind 0", record(RawKind::none, 10, 10)},
       {"a filler", record(RawKind::filler, 0, 0)},
-      {"the reserved bit", record(RawKind::data, 10, 10, 0, kRawReserved)},
+      {"a turn", record(RawKind::data, 10, 10, 0, kRawTurn)},
       {"the home bit", record(RawKind::data, 10, 10, 0, kRawHome)},
       {"the handles bit", record(RawKind::data, 10, 10, 0, kRawHandles)},
       {"an empty piece", record(RawKind::piece, 0, 0)},

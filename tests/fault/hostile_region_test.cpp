@@ -22,17 +22,17 @@ struct RegionAttack {
 
 std::vector<RegionAttack> region_attacks() {
   const auto at_zero = [](std::uint64_t header) { return [=](RawRegion& region) { region.header(0, header); }; };
-  // An empty message behind which the next record is in slot 0, and there this one.
+  // An empty message behind which the next record is in slot 0, and there this one, with the turn of the first use.
   const auto at_home = [](std::uint64_t header) {
     return [=](RawRegion& region) {
-      region.store(RawRegion::kHome, header);
+      region.store(RawRegion::kHome, header | kRawTurn);
       region.header(0, raw_header(RawKind::data, 0, 0, kRawHome));
     };
   };
   return {
       {"kind 0 with a length", at_zero(raw_header(RawKind::none, 10))},
       {"kind 7", at_zero(raw_header(RawKind::seven, 10))},
-      {"the reserved bit", at_zero(raw_header(RawKind::data, 10, 0, kRawReserved))},
+      {"a turn", at_zero(raw_header(RawKind::data, 10, 0, kRawTurn))},
       {"the handles bit", at_zero(raw_header(RawKind::data, 10, 0, kRawHandles))},
       {"a filler at offset 0", at_zero(raw_header(RawKind::filler, 0))},
       {"a void of no whole units",

@@ -51,7 +51,7 @@ struct RawHello {
 enum class RawKind : std::uint32_t { none, data, piece, last_piece, filler, control, six, seven };
 inline constexpr std::uint32_t kRawHandles = 1U << 29;
 inline constexpr std::uint32_t kRawHome = 1U << 30;
-inline constexpr std::uint32_t kRawReserved = 1U << 31;
+inline constexpr std::uint32_t kRawTurn = 1U << 31;
 [[nodiscard]] std::uint64_t raw_header(RawKind kind, std::uint32_t length, std::uint32_t back = 0, std::uint32_t bits = 0);
 // A control record with its header.
 [[nodiscard]] Wire raw_control(std::uint32_t word, std::uint32_t number = 0, std::uint64_t value = 0);

@@ -8,6 +8,7 @@
 #include <sluice/sluice.hpp>
 #include <vector>
 
+#include "core/handshake.hpp"
 #include "links/mechanism.hpp"
 #include "os/doorbell.hpp"
 #include "os/shared_region.hpp"
@@ -150,6 +151,28 @@ TEST_F(OsLocal, WhereTheTakerMayNotMapItTheChannelStays) {
   EXPECT_TRUE(maker().stay(taker().refusal()));
   EXPECT_NE(maker().fallback(), "");
   EXPECT_FALSE(maker().stay(1)) << "it is said once";
+}
+
+// The offer comes, and its two descriptors can't be opened here.
+TEST_F(OsLocal, WhereTheTakerHasNoDescriptorLeftTheChannelStays) {
+  const auto& row = *links::find_row("local");
+  core::Handshake listens(core::Handshake::Role::listening, std::move(listening_), row, {});
+  core::Handshake connects(core::Handshake::Role::connecting, std::move(dialing_), row, {});
+  EXPECT_EQ(code_of(connects.step()), Errc::would_block);
+  EXPECT_EQ(code_of(listens.step()), Errc::would_block);
+  rlimit limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+  const rlimit none{0, limit.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  const auto connected = connects.step();
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+  ASSERT_TRUE(connected);
+  EXPECT_EQ(connected->traits.shape, Shape::stream);
+  EXPECT_NE(connected->traits.fallback.find("this end lacks"), std::string_view::npos) << connected->traits.fallback;
+  const auto accepted = listens.step();
+  ASSERT_TRUE(accepted);
+  EXPECT_EQ(accepted->traits.shape, Shape::stream);
+  EXPECT_NE(accepted->traits.fallback.find("the other end lacks"), std::string_view::npos) << accepted->traits.fallback;
 }
 
 TEST_F(OsLocal, ACapacityBeyondEveryRegionIsToldAndNotGotRound) {

@@ -58,7 +58,7 @@ TEST(RecordHeader, WhatNoPeerWritesIsNoHeader) {
            "05 00 00 00 | 44 33 22 11",  // kind 0
            "05 00 00 18 | 00 00 00 00",  // kind 6
            "05 00 00 1c | 00 00 00 00",  // kind 7
-           "05 00 00 84 | 00 00 00 00",  // the reserved bit
+           "05 00 00 84 | 00 00 00 00",  // a turn
            "ff ff ff ff | ff ff ff ff",
        }) {
     EXPECT_FALSE(unpack(load_little<std::uint64_t>(hex(bytes).data()))) << bytes;

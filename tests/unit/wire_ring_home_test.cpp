@@ -48,12 +48,18 @@ TEST(RingHome, ExchangesAlternateBetweenTheSlots) {
   ring.exchange("two");
   EXPECT_EQ(ring.header_at(kRing0 + 16), to_hex(hex("03 00 00 44 | 00 00 00 00"))) << "the next one is at home";
   ring.exchange("three");
-  EXPECT_EQ(to_hex(ring.at(kSlot0, 13)), to_hex(hex("05 00 00 44 | 00 00 00 00 | 74 68 72 65 65")));
+  EXPECT_EQ(to_hex(ring.at(kSlot0, 13)), to_hex(hex("05 00 00 c4 | 00 00 00 00 | 74 68 72 65 65")));
   EXPECT_EQ(ring.header_at(kSlot1), to_hex(hex("00 00 00 00 | 00 00 00 00")));
   ring.exchange("four");
-  EXPECT_EQ(to_hex(ring.at(kSlot1, 12)), to_hex(hex("04 00 00 44 | 00 00 00 00 | 66 6f 75 72")));
-  EXPECT_EQ(ring.header_at(kSlot0), to_hex(hex("00 00 00 00 | 00 00 00 00"))) << "before the one that leads there";
-  EXPECT_EQ(to_hex(ring.at(512, 4)), to_hex(hex("06 00 00 00"))) << "2 + 2 units, and one for each at home";
+  EXPECT_EQ(to_hex(ring.at(kSlot1, 12)), to_hex(hex("04 00 00 c4 | 00 00 00 00 | 66 6f 75 72")));
+  EXPECT_EQ(ring.header_at(kSlot0), to_hex(hex("05 00 00 c4 | 00 00 00 00"))) << "as it was";
+  ring.exchange("six");
+  EXPECT_EQ(ring.header_at(kSlot0), to_hex(hex("03 00 00 44 | 00 00 00 00"))) << "its second use has no turn";
+  ring.exchange("seven");
+  EXPECT_EQ(ring.header_at(kSlot1), to_hex(hex("05 00 00 44 | 00 00 00 00")));
+  ring.exchange("eight");
+  EXPECT_EQ(ring.header_at(kSlot0), to_hex(hex("05 00 00 c4 | 00 00 00 00"))) << "its third use has one again";
+  EXPECT_EQ(to_hex(ring.at(512, 4)), to_hex(hex("09 00 00 00"))) << "2 + 2 units, and one for each at home";
 }
 
 TEST(RingHome, WhatIsSentWithoutAnAnswerGoesOnInTheRing) {
@@ -61,8 +67,8 @@ TEST(RingHome, WhatIsSentWithoutAnAnswerGoesOnInTheRing) {
   ring.exchange("one");
   ring.exchange("two");
   for (const std::string_view text : {"a", "b", "c"}) ASSERT_TRUE(ring.put(as_bytes(text)));
-  EXPECT_EQ(ring.header_at(kSlot0), to_hex(hex("01 00 00 44 | 00 00 00 00"))) << "everything before it was answered";
-  EXPECT_EQ(ring.header_at(kSlot1), to_hex(hex("01 00 00 04 | 00 00 00 00"))) << "and before this one not";
+  EXPECT_EQ(ring.header_at(kSlot0), to_hex(hex("01 00 00 c4 | 00 00 00 00"))) << "everything before it was answered";
+  EXPECT_EQ(ring.header_at(kSlot1), to_hex(hex("01 00 00 84 | 00 00 00 00"))) << "and before this one not";
   EXPECT_EQ(ring.header_at(kRing0 + 48), to_hex(hex("01 00 00 04 | 00 00 00 00"))) << "behind two units for those at home";
   for (const std::string_view text : {"a", "b", "c", "would_block"}) EXPECT_EQ(ring.next(), text);
 }
@@ -72,12 +78,12 @@ TEST(RingHome, AFillerSaysThatALargeMessageIsInTheRing) {
   ring.exchange("one");
   ring.exchange("two");
   ASSERT_TRUE(ring.put(std::vector<std::byte>(1017), 7));
-  EXPECT_EQ(ring.header_at(kSlot0), to_hex(hex("00 00 00 10 | 07 00 00 00")));
+  EXPECT_EQ(ring.header_at(kSlot0), to_hex(hex("00 00 00 90 | 07 00 00 00")));
   EXPECT_EQ(ring.next().size(), 1017U);
   ring.answer();
   ring.exchange("three");
   ring.exchange(std::string(1016, 'x'));
-  EXPECT_EQ(ring.header_at(kSlot1), to_hex(hex("f8 03 00 44 | 00 00 00 00"))) << "the slot that was not used last";
+  EXPECT_EQ(ring.header_at(kSlot1), to_hex(hex("f8 03 00 c4 | 00 00 00 00"))) << "the slot that was not used last";
 }
 
 TEST(RingHome, ALoanIsInTheRing) {
@@ -98,7 +104,7 @@ TEST(RingHome, ControlRecordsPass) {
   ring.exchange("two");
   ASSERT_TRUE(ring.writer.put_control({.word = Word::finish}, 0));
   ASSERT_TRUE(ring.writer.put_control({.word = Word::goodbye}, 0));
-  EXPECT_EQ(ring.header_at(kSlot0), to_hex(hex("10 00 00 14 | 00 00 00 00")));
+  EXPECT_EQ(ring.header_at(kSlot0), to_hex(hex("10 00 00 94 | 00 00 00 00")));
   for (const Word word : {Word::finish, Word::goodbye}) {
     const auto incoming = ring.reader.take();
     ASSERT_TRUE(incoming);
@@ -141,9 +147,9 @@ TEST(RingHome, ALapThatIsAtItsEndLeavesHome) {
   ring.exchange(std::string(almost - 3 * (almost / 4) - 8 - 64, 'c'));
   // The first is in the ring, the next ones at home, until their units have reached the end of the lap.
   for (int i = 0; i < 6; ++i) ring.exchange("d");
-  EXPECT_EQ(ring.header_at(kSlot1), to_hex(hex("00 00 00 00 | 00 00 00 00"))) << "the next one is looked for at home";
+  EXPECT_EQ(ring.header_at(kSlot1).substr(0, 11), to_hex(hex("01 00 00 44"))) << "the next one is looked for at home";
   ring.exchange("e");
-  EXPECT_EQ(ring.header_at(kSlot1).substr(0, 11), to_hex(hex("00 00 00 10"))) << "and isn't there";
+  EXPECT_EQ(ring.header_at(kSlot1).substr(0, 11), to_hex(hex("00 00 00 90"))) << "and isn't there";
   EXPECT_EQ(ring.header_at(kRing0 + kCapacity - 8).substr(0, 11), to_hex(hex("00 00 00 10"))) << "for the lap has ended";
   for (int i = 0; i < 40; ++i) ring.exchange("f");
 }
@@ -187,14 +193,14 @@ TEST(RingHome, AnyMixtureArrivesAndStays) {
 
 TEST(RingHome, WhatNoPeerWritesThereIsAProtocolError) {
   for (const std::string_view bytes : {
-           "f9 03 00 04 | 00 00 00 00",  // longer than a slot
-           "ff ff ff 07 | 00 00 00 00",  // … by far
-           "08 00 00 10 | 00 00 00 00",  // a void
-           "00 00 00 50 | 00 00 00 00",  // a filler that leads home: without end
-           "00 00 00 30 | 00 00 00 00",  // … that has handles
-           "01 00 00 24 | 00 00 00 00",  // handles, of which there are none here
-           "05 00 00 00 | 01 00 00 00",  // kind 0
-           "0f 00 00 14 | 00 00 00 00",  // a control record that is too short
+           "f9 03 00 84 | 00 00 00 00",  // longer than a slot
+           "ff ff ff 87 | 00 00 00 00",  // … by far
+           "08 00 00 90 | 00 00 00 00",  // a void
+           "00 00 00 d0 | 00 00 00 00",  // a filler that leads home: without end
+           "00 00 00 b0 | 00 00 00 00",  // … that has handles
+           "01 00 00 a4 | 00 00 00 00",  // handles, of which there are none here
+           "05 00 00 80 | 01 00 00 00",  // kind 0
+           "0f 00 00 94 | 00 00 00 00",  // a control record that is too short
        }) {
     AnsweredRing ring;
     ring.exchange("one");
@@ -204,13 +210,27 @@ TEST(RingHome, WhatNoPeerWritesThereIsAProtocolError) {
   }
 }
 
+// What was in a slot before is still there, and is not taken twice; nor is anything that has the wrong turn.
+TEST(RingHome, WhatHasTheTurnOfTheLastUseIsNotThere) {
+  AnsweredRing ring;
+  for (const std::string_view text : {"one", "two", "three", "four"}) ring.exchange(text);
+  EXPECT_EQ(ring.next(), "would_block") << "of three in slot 0";
+  EXPECT_FALSE(ring.reader.has_record());
+  ring.write(kSlot0, "ff ff ff ff | ff ff ff ff");
+  EXPECT_EQ(ring.next(), "would_block");
+  EXPECT_FALSE(ring.reader.has_record());
+  std::vector<std::byte> room(5);
+  EXPECT_FALSE(ring.reader.take_plain(room));
+  ring.exchange("five");
+}
+
 TEST(RingHome, AUnitThatLiesBehindTheLapIsAProtocolError) {
   Ring ring;
   ring.write(kRing0, "e8 ff 00 44 | 00 00 00 00");  // up to 16 bytes before the end, and home
   ASSERT_TRUE(ring.reader.take());
-  ring.write(kSlot0, "00 00 00 44 | 00 00 00 00");
+  ring.write(kSlot0, "00 00 00 c4 | 00 00 00 00");
   ASSERT_TRUE(ring.reader.take()) << "its unit, and a header behind it";
-  ring.write(kSlot1, "00 00 00 44 | 00 00 00 00");
+  ring.write(kSlot1, "00 00 00 c4 | 00 00 00 00");
   const auto incoming = ring.reader.take();
   ASSERT_FALSE(incoming);
   EXPECT_EQ(incoming.error().code, Errc::protocol_error);

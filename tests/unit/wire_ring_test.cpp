@@ -96,7 +96,7 @@ TEST(RingRecords, WhatNoPeerWritesIsAProtocolError) {
   for (const std::string_view bytes : {
            "05 00 00 00 | 01 00 00 00",  // kind 0
            "05 00 00 18 | 00 00 00 00",  // kind 6
-           "01 00 00 84 | 00 00 00 00",  // the reserved bit
+           "01 00 00 84 | 00 00 00 00",  // a turn
            "01 00 00 24 | 00 00 00 00",  // handles, of which there are none here
            "00 00 00 10 | 00 00 00 00",  // a filler at offset 0: laps without end
            "01 00 00 10 | 00 00 00 00",  // a void of no whole units

@@ -193,7 +193,7 @@ TEST(StreamRecords, WhatNoPeerWritesIsAProtocolError) {
            "00 00 00 10 | 00 00 00 00",                                                 // a filler
            "01 00 00 24 | 00 00 00 00 | 61",                                            // handles
            "01 00 00 44 | 00 00 00 00 | 61",                                            // home
-           "01 00 00 84 | 00 00 00 00 | 61",                                            // the reserved bit
+           "01 00 00 84 | 00 00 00 00 | 61",                                            // a turn
            "01 00 01 04 | 00 00 00 00",                                                 // more than 64 KiB
            "00 00 00 08 | 00 00 00 00",                                                 // an empty piece
            "01 00 00 0c | 00 00 00 00 | 61",                                            // a last piece without a first
