@@ -154,12 +154,18 @@ class Package(unittest.TestCase):
     def consumer(self, outside=None):
         outside = outside or self.folder / "consumer"
         shutil.copytree(HERE / "consumer", outside, dirs_exist_ok=True)
-        shutil.copy(SOURCE / "examples/hello.cpp", outside)
+        for name in ("hello", "frames"):
+            shutil.copy(SOURCE / f"examples/{name}.cpp", outside)
         return outside
 
     def run_hello(self, program, env=None):
         said = run(SOURCE / "examples/run_hello", program, *MECHANISMS, env=env).stdout
         self.assertIn(": ok", said)
+
+    def run_frames(self, program, env=None):
+        said = run(SOURCE / "examples/run_frames", program, *MECHANISMS, env=env).stdout
+        for mechanism in {"local", "unix"} & set(MECHANISMS):
+            self.assertRegex(said, rf"(?m)^{mechanism}:.*: ok$")
 
     def find_package(self, kind):
         outside, build = self.consumer(), self.folder / "build"
@@ -167,6 +173,7 @@ class Package(unittest.TestCase):
             f"-DCMAKE_PREFIX_PATH={self.prefixes[kind]}", f"-DWANTED={ABI}")
         run("cmake", "--build", build)
         self.run_hello(build / "hello")
+        self.run_frames(build / "frames")
 
     def test_find_package_finds_the_static_library(self):
         self.find_package("static")

@@ -165,6 +165,15 @@ class Telling(ToolTest):
         for line, row in zip(lines[1:], rows):
             self.assertEqual(line[column:], "yes" if row["available"] else "no: " + row["why_not"])
 
+    def test_the_readme_has_the_same_programs(self):
+        def without_heading(program):
+            return program[program.index("#include"):]
+
+        root = pathlib.Path(__file__).parents[2]
+        shown = re.findall(r"^```cpp\n(.*?)^```$", (root / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+        self.assertEqual([without_heading(block) for block in shown],
+                         [without_heading((root / "examples" / f"{name}.cpp").read_text()) for name in ("hello", "frames")])
+
     def test_the_readme_has_the_same_table(self):
         told = {row["name"]: row for row in json.loads(self.run_sluice("mechanisms", "--json")[1])}
         readme = (pathlib.Path(__file__).parents[2] / "README.md").read_text()
