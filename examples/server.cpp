@@ -1,7 +1,9 @@
-// A server of many clients on one thread, over as many mechanisms as it is given: it sends back what it gets, and disconnects
-// who doesn't read what it is sent.
+// A server of many clients on one thread, over as many mechanisms as it is given: it sends back what it gets. Each client gets
+// its turn, and what it is owed is bounded: who is ahead of its answers is not read from meanwhile, and who takes none of them
+// is disconnected.
 //   server ENDPOINT... -- CLIENTS     ends when that many clients have come and gone
 //   server client ENDPOINT COUNT      that many clients, each with a few messages
+//   server flood ENDPOINT             a client that sends as fast as it can, and takes its answers, until it is killed
 //   server deaf ENDPOINT              a client that sends and never reads, until it is disconnected
 #include <array>
 #include <chrono>
@@ -19,16 +21,26 @@ using namespace std::chrono_literals;
 using sluice::Deadline;
 using sluice::Want;
 
+constexpr int kTurn = 64;                                // messages of one client, before the next one's are looked at
+constexpr std::size_t kMost = 256;                       // answers that a client has not taken: no more of its messages …
+constexpr std::size_t kFewAgain = kMost / 2;             // … until they are so few
+constexpr std::size_t kLargest = std::size_t{64} << 10;  // message, in bytes: a client is owed 16 MiB at most
+constexpr auto kPatience = 2s;                           // with who is owed kMost and takes none
+
 // A client, and what it is still to be sent.
 struct Client {
   sluice::Channel channel;
-  std::deque<std::vector<std::byte>> answers;
+  std::deque<std::vector<std::byte>> answers{};
+  bool is_ahead{false};  // of its answers: its messages wait in the channel, and then it does
+  Deadline too_slow = Deadline::never();
 };
 
 class Server {
  public:
   explicit Server(const std::vector<std::string>& endpoints) {
-    for (const auto& endpoint : endpoints) listeners_.push_back(sluice::listen(endpoint).value());
+    sluice::Options options;
+    options.max_message = kLargest;
+    for (const auto& endpoint : endpoints) listeners_.push_back(sluice::listen(endpoint, options).value());
     for (auto& listener : listeners_) {
       set_.add(listener, next_key_++).value();
       std::cerr << "listening on " << listener.endpoint() << '\n';
@@ -38,8 +50,10 @@ class Server {
   void serve(int clients) {
     std::array<sluice::Event, 64> events;
     while (gone_ < clients) {
-      const auto count = set_.wait(events).value();
+      const auto found = set_.wait(events, next_too_slow());
+      const auto count = found || found.error().code != sluice::Errc::timed_out ? found.value() : 0;
       for (const auto& event : std::span{events}.first(count)) handle(event);
+      drop_too_slow();
     }
   }
 
@@ -49,32 +63,57 @@ class Server {
     const auto found = clients_.find(event.key);
     if (found == clients_.end()) return;
     Client& client = found->second;
-    if (event.room) send_answers(client);
-    if (event.message && !take_messages(client)) return drop(event.key, "too slow");
-    if (event.ended) drop(event.key, sluice::name(client.channel.ended()->code));
+    if (event.message) take_messages(client);
+    if (event.message || event.room) send_answers(client);
+    if (!event.ended) return;
+    const auto end = client.channel.ended();  // none: there are messages left, whose answers it takes no more
+    drop(event.key, sluice::name(end ? end->code : sluice::Errc::closed));
   }
 
   void welcome(sluice::Listener& listener) {
     auto channel = listener.accept(Deadline::now());
     if (!channel) return;  // it has gone again
     const auto key = next_key_++;
-    auto& client = clients_.emplace(key, Client{*std::move(channel), {}}).first->second;
+    auto& client = clients_.emplace(key, Client{*std::move(channel)}).first->second;
     set_.add(client.channel, key, Want::message).value();
   }
 
-  // False: the client sends, and doesn't read what comes back.
-  bool take_messages(Client& client) {
-    constexpr std::size_t kMost = 1000;
-    while (const auto message = client.channel.receive(Deadline::now())) client.answers.push_back(message->copy());
-    send_answers(client);
-    return client.answers.size() <= kMost;
+  // What is left when the turn is over is found again by the next wait.
+  static void take_messages(Client& client) {
+    for (int taken = 0; taken < kTurn && client.answers.size() < kMost; ++taken) {
+      const auto message = client.channel.receive(Deadline::now());
+      if (!message) return;
+      client.answers.push_back(message->copy());
+    }
   }
 
   void send_answers(Client& client) {
     auto& answers = client.answers;
+    const auto before = answers.size();
     while (!answers.empty() && client.channel.send(answers.front(), Deadline::now())) answers.pop_front();
+    const bool was_ahead = client.is_ahead;
+    client.is_ahead = answers.size() >= (was_ahead ? kFewAgain : kMost);
+    if (!client.is_ahead) {
+      client.too_slow = Deadline::never();
+    } else if (!was_ahead || answers.size() < before) {
+      client.too_slow = kPatience;
+    }
     // Room is waited for only while there is something to send: it would be there all the time.
-    set_.change(client.channel, answers.empty() ? Want::message : Want::message | Want::room).value();
+    const Want messages = client.is_ahead ? Want{} : Want::message;
+    set_.change(client.channel, answers.empty() ? messages : messages | Want::room).value();
+  }
+
+  [[nodiscard]] Deadline next_too_slow() const {
+    Deadline next = Deadline::never();
+    for (const auto& [key, client] : clients_) next = next.or_earlier(client.too_slow);
+    return next;
+  }
+
+  void drop_too_slow() {
+    for (auto client = clients_.begin(); client != clients_.end();) {
+      const auto here = client++;
+      if (here->second.too_slow.has_passed()) drop(here->first, "too slow");
+    }
   }
 
   void drop(std::uint64_t key, std::string_view why) {
@@ -108,6 +147,26 @@ int be_clients(const std::string& endpoint, int count) {
   return 0;
 }
 
+int be_flood(const std::string& endpoint) {
+  sluice::Options patient;
+  patient.wait_for_listener = true;
+  auto channel = sluice::connect(endpoint, 10s, patient).value();
+  const auto word = sluice::as_bytes("a flood");
+  const std::vector<sluice::Outgoing> batch(64, {.parts = {&word, 1}});
+  std::array<sluice::Message, 64> answers;
+  constexpr std::uint64_t kFlooded = 10'000;
+  for (std::uint64_t got = 0;;) {
+    // Where it takes no more, an answer makes room.
+    const auto sent = channel.send_many(batch, Deadline::now());
+    const auto count = channel.receive_many(answers, sent ? Deadline::now() : Deadline{10s});
+    if (!count && count.error().code != sluice::Errc::would_block) {
+      std::cerr << "the flood: " << sluice::describe(count.error(), endpoint) << '\n';
+      return 1;
+    }
+    if (got < kFlooded && (got += count ? *count : 0) >= kFlooded) std::cout << "flooding" << std::endl;
+  }
+}
+
 int be_deaf(const std::string& endpoint) {
   sluice::Options patient;
   patient.wait_for_listener = true;
@@ -128,9 +187,10 @@ int be_deaf(const std::string& endpoint) {
 int main(int argc, char** argv) {
   const std::vector<std::string> words(argv + 1, argv + argc);
   if (words.size() == 3 && words[0] == "client") return be_clients(words[1], std::stoi(words[2]));
+  if (words.size() == 2 && words[0] == "flood") return be_flood(words[1]);
   if (words.size() == 2 && words[0] == "deaf") return be_deaf(words[1]);
   if (words.size() < 3 || words[words.size() - 2] != "--") {
-    std::cerr << "server ENDPOINT... -- CLIENTS | server client ENDPOINT COUNT | server deaf ENDPOINT\n";
+    std::cerr << "server ENDPOINT... -- CLIENTS | server client ENDPOINT COUNT | server flood|deaf ENDPOINT\n";
     return 2;
   }
   Server{{words.begin(), words.end() - 2}}.serve(std::stoi(words.back()));
