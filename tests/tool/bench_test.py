@@ -54,6 +54,7 @@ class Benchmarks(ToolTest):
                 # Each message of the measurement, one way and both, and of the warm-ups.
                 self.assertGreaterEqual(row["checked"], row["messages"] + 2 * row["round_trips"])
                 self.assertGreater(row["checked_whole"], 0)
+                self.assertEqual(row["checked_whole"] == row["checked"], row["size"] == 64)
         self.assertEqual(sorted(path.name for path in self.folder.iterdir()), ["into", "runtime"])
 
     def test_bench_sleeps_and_spins_copied_and_in_place(self):
@@ -86,8 +87,9 @@ class Benchmarks(ToolTest):
 
     def test_bench_counts_a_wrong_byte(self):
         mechanism = self.first_mechanism()
-        for mode in ("sleep", "spin"):
-            ended = self.bench(mechanism, "--size", "64", "--mode", mode, "--corrupt", "7")
+        # It is in the middle: of a small message, of one whose window is there (10000 = 16 + 156 * 64), and of one that is compared whole.
+        for mode, size, number in (("sleep", 64, 7), ("spin", 64, 7), ("sleep", 256, 7), ("sleep", 20000, 156), ("sleep", 20000, 128)):
+            ended = self.bench(mechanism, "--size", size, "--mode", mode, "--corrupt", number)
             self.assert_status(ended, FAILED)
             self.assertGreater(json.loads(ended[1])[0]["errors"], 0)
             self.assertIn("wrong", ended[2])

@@ -14,6 +14,7 @@ using tool::bench::Checker;
 using tool::bench::has_content;
 using tool::bench::not_two_processes;
 using tool::bench::Samples;
+using tool::bench::whole_every;
 using tool::bench::write_content;
 
 constexpr std::uint64_t kWholeEvery = 4;
@@ -47,6 +48,39 @@ TEST(BenchContent, TheEndsOfEveryMessageAreCompared) {
       bytes[at] ^= std::byte{0x80};
     }
   }
+}
+
+// Without the messages that are compared whole: the window alone comes by every byte.
+TEST(BenchContent, AWrongByteIsFoundWithinARoundOfTheWindow) {
+  for (const std::size_t size : {97U, 160U, 257U, 1000U, 4096U, 20'001U, 65'536U}) {
+    const std::size_t bound = 2 * (size / 64 + 1);  // messages; the places are rounded up to a power of two
+    const std::size_t step = size > 5000 ? 61 : 1;
+    for (const std::uint64_t first : {0U, 5U, 1'000'003U}) {
+      std::vector<bool> found(size);
+      for (std::uint64_t sequence = first; sequence < first + bound; ++sequence) {
+        std::vector<std::byte> bytes(size, std::byte{0xEE});
+        write_content(bytes, sequence, false);
+        ASSERT_TRUE(has_content(bytes, sequence, false)) << size << " bytes, number " << sequence;
+        for (std::size_t at = 0; at < size; at += step) {
+          if (found[at]) continue;
+          bytes[at] ^= std::byte{1};
+          found[at] = !has_content(bytes, sequence, false);
+          bytes[at] ^= std::byte{1};
+        }
+      }
+      for (std::size_t at = 0; at < size; at += step)
+        EXPECT_TRUE(found[at]) << size << " bytes, wrong at " << at << ", from " << first;
+    }
+  }
+}
+
+TEST(BenchContent, SmallMessagesAreAlwaysWhole) {
+  EXPECT_EQ(whole_every(8, false), 1U);
+  EXPECT_EQ(whole_every(64, false), 1U);
+  EXPECT_EQ(whole_every(256, false), 1U);
+  EXPECT_EQ(whole_every(257, false), tool::bench::kWholeEvery);
+  EXPECT_EQ(whole_every(65536, false), tool::bench::kWholeEvery);
+  EXPECT_EQ(whole_every(65536, true), 1U);
 }
 
 TEST(BenchContent, AMessageOfAnotherNumberIsNoMatch) {
@@ -86,6 +120,22 @@ TEST(BenchChecker, EachFaultIsCountedOnce) {
   checker.take(message(64, 7));
   EXPECT_EQ(checker.errors(), 5U);
   EXPECT_EQ(checker.taken(), 8U);
+}
+
+// A byte of the middle that is always wrong, in messages none of which is compared whole.
+TEST(BenchChecker, AWrongByteInTheMiddleIsFoundSoon) {
+  constexpr std::size_t kSize = 1000;
+  constexpr std::uint64_t kEvery = 64;
+  for (std::size_t at = 0; at < kSize; ++at) {
+    Checker checker(kSize, kEvery);
+    for (std::uint64_t sequence = 0; sequence <= 32; ++sequence) {
+      std::vector<std::byte> bytes(kSize);
+      write_content(bytes, sequence, checker.is_whole(sequence));
+      if (!checker.is_whole(sequence)) bytes[at] ^= std::byte{1};
+      checker.take(bytes);
+    }
+    EXPECT_GE(checker.errors(), 1U) << at;
+  }
 }
 
 TEST(BenchProcesses, OneProcessIsRefused) {

@@ -66,7 +66,6 @@ std::vector<Cell> cells_of(const Chosen& chosen) {
   if (modes.empty()) modes = shares_one ? std::vector{Mode::sleep} : std::vector{Mode::sleep, Mode::spin};
   Cell cell;
   cell.in_place = chosen.in_place;
-  cell.whole_every = chosen.whole ? 1 : bench::kWholeEvery;
   cell.seconds = chosen.seconds;
   cell.most = chosen.rounds;
   cell.processors = processors;
@@ -80,6 +79,7 @@ std::vector<Cell> cells_of(const Chosen& chosen) {
     for (const std::size_t size : chosen.sizes) {
       for (const Mode mode : modes) {
         cell.size = size;
+        cell.whole_every = bench::whole_every(size, chosen.whole);
         cell.mode = mode;
         cells.push_back(cell);
       }

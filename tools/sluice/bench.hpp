@@ -36,7 +36,7 @@ struct Cell {
   std::optional<std::uint64_t> most;             // round trips, and messages
   std::array<std::optional<int>, 2> processors;  // of this process and of the second one; empty: anywhere
   bool yields{false};                            // there is one processor: who spins leaves it to the other
-  std::optional<std::uint64_t> corrupt;          // the number of a message to be sent with a wrong byte: proves the check
+  std::optional<std::uint64_t> corrupt;          // of this message a byte in the middle is sent wrong: proves the check
 };
 
 struct Outcome {

@@ -2,8 +2,9 @@
 // channel.
 //
 // A message begins with its sequence number (8 bytes), and goes on with words that follow from it. Always written and compared
-// are its ends, the first and the last 16 bytes; all of it in every message whose number is a multiple of `whole_every`: so the
-// cost of touching memory doesn't hide that of carrying it.
+// are its ends, the first and the last 16 bytes, and a window of 64 bytes between them, which moves on with the number; all of
+// it in every message whose number is a multiple of `whole_every`: so the cost of touching memory doesn't hide that of carrying
+// it, and no byte stays without a look for long.
 #pragma once
 
 #include <cstddef>
@@ -14,10 +15,16 @@
 
 namespace tool::bench {
 
-inline constexpr std::size_t kSmallest = 8;  // the sequence number
+inline constexpr std::size_t kSmallest = 8;     // the sequence number
+inline constexpr std::size_t kWholeUpTo = 256;  // bytes of a message: such a one is written and compared whole every time
 inline constexpr std::uint64_t kWholeEvery = 64;
 
-// Writes the message of that number; `whole`: all of it, else its ends alone.
+// Of how many messages of this size one is written and compared whole: of each, where they are small or all are asked for.
+[[nodiscard]] constexpr std::uint64_t whole_every(std::size_t size, bool all) noexcept {
+  return all || size <= kWholeUpTo ? 1 : kWholeEvery;
+}
+
+// Writes the message of that number, of kSmallest bytes at least; `whole`: all of it, else its ends and the window.
 void write_content(std::span<std::byte> message, std::uint64_t sequence, bool whole) noexcept;
 // True if the message is that of this number; `whole` as it was written.
 [[nodiscard]] bool has_content(std::span<const std::byte> message, std::uint64_t sequence, bool whole) noexcept;

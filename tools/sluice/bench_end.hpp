@@ -62,7 +62,7 @@ class End {
   }
   void write(std::span<std::byte> message, std::uint64_t sequence) const noexcept {
     write_content(message, sequence, is_whole(sequence, cell_.whole_every));
-    if (cell_.corrupt == sequence) message.back() ^= std::byte{1};
+    if (cell_.corrupt == sequence) message[message.size() / 2] ^= std::byte{1};
   }
   [[nodiscard]] static Order order_in(std::span<const std::byte> bytes) noexcept {
     return bytes.size() == 1 ? Order{std::to_integer<std::uint8_t>(bytes.front())} : Order::none;

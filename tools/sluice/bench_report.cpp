@@ -1,6 +1,7 @@
 // The outcome of a benchmark: a table for people, or one JSON array.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <sluice/version.hpp>
 
@@ -43,12 +44,15 @@ std::string mechanism_text(const Cell& cell) {
 
 void print_heading(const std::vector<Cell>& cells) {
   const Cell& first = cells.front();
-  print(stdout, "Two processes, {}; {}. Every message is checked: sequence and ends always,\n", processors_text(first),
+  const bool all_whole = std::ranges::all_of(cells, [](const Cell& cell) { return cell.whole_every == 1; });
+  print(stdout, "Two processes, {}; {}. Every message is checked: its number\n", processors_text(first),
         first.in_place ? "messages written and read in place" : "messages copied in and out");
-  if (first.whole_every == 1) {
+  if (all_whole) {
     print(stdout, "and all of its bytes. ");
   } else {
-    print(stdout, "all bytes in one of {}, which is not timed. ", first.whole_every);
+    print(stdout,
+          "and all of its bytes up to {}; beyond that both ends and 64 bytes that move on, and all in one of {}, not timed.\n",
+          kWholeUpTo, kWholeEvery);
   }
   print(stdout, "Round trips without the clock's share. Switches: of context, of both.\n\n");
   print(stdout, "{:<14} {:>8} {:<5}  {:>9} {:>9} {:>9} {:>9}  {:>9} {:>10} {:>9}  {:>6}\n", "mechanism", "size", "mode",
