@@ -1,6 +1,5 @@
 // The floor of `tcp`: a message goes to and fro over a connection on the loopback, with TCP_NODELAY.
 //   tcp SIZE sleep|spin SECONDS CPU CPU      prints: nanoseconds of the median round trip, how many were measured, wrong ones
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -23,21 +22,24 @@ static bool wait_for(int fd, short events) {  // after a try in vain
   return errno == EAGAIN && (spins || poll(&wanted, 1, -1) >= 0);
 }
 
-static void put(int fd, const char* bytes, std::size_t size) {
-  while (size > 0) {
-    const ssize_t put = send(fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+static void put(int fd, char* bytes, std::size_t size) {
+  iovec part{bytes, size};
+  const msghdr all{nullptr, 0, &part, 1, nullptr, 0, 0};
+  while (part.iov_len > 0) {
+    const ssize_t put = sendmsg(fd, &all, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (put < 0 && !wait_for(fd, POLLOUT)) _exit(1);
-    if (put > 0) bytes += put, size -= static_cast<std::size_t>(put);
+    if (put > 0) part = {bytes += put, size -= static_cast<std::size_t>(put)};
   }
 }
 
-static bool take(int fd, char* bytes, std::size_t size) {
-  while (size > 0) {
-    const ssize_t got = recv(fd, bytes, size, MSG_DONTWAIT);
-    if (got == 0 || (got < 0 && !wait_for(fd, POLLIN))) return false;
-    if (got > 0) bytes += got, size -= static_cast<std::size_t>(got);
+static void take(int fd, char* bytes, std::size_t size) {
+  iovec part{bytes, size};
+  msghdr all{nullptr, 0, &part, 1, nullptr, 0, 0};
+  while (part.iov_len > 0) {
+    const ssize_t got = recvmsg(fd, &all, MSG_DONTWAIT);
+    if (got == 0 || (got < 0 && !wait_for(fd, POLLIN))) _exit(1);  // the other side has ended
+    if (got > 0) part = {bytes += got, size -= static_cast<std::size_t>(got)};
   }
-  return true;
 }
 
 int main(int argc, char** argv) {
@@ -58,10 +60,7 @@ int main(int argc, char** argv) {
   if (sched_setaffinity(0, sizeof cpu, &cpu) != 0) return 1;
   const int in = ends[child == 0], out = in;
   close(ends[child != 0]);
-  if (child == 0) {
-    while (take(in, message.data(), message.size())) put(out, message.data(), message.size());
-    _exit(0);
-  }
+  while (child == 0) take(in, message.data(), message.size()), put(out, message.data(), message.size());
   const auto begun = Clock::now(), end = begun + std::chrono::nanoseconds(static_cast<long>(std::atof(argv[3]) * 1e9));
   std::vector<long> trips;
   std::size_t wrong = 0;
@@ -69,7 +68,7 @@ int main(int argc, char** argv) {
     const auto sent = Clock::now();
     std::memcpy(message.data(), &n, sizeof n);
     put(out, message.data(), message.size());
-    if (!take(in, message.data(), message.size())) return 1;
+    take(in, message.data(), message.size());
     wrong += std::memcmp(message.data(), &n, sizeof n) != 0;
     if (sent - begun > (end - begun) / 10) trips.push_back((Clock::now() - sent).count());  // after a warm-up
   }
