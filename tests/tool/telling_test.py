@@ -188,6 +188,8 @@ class Telling(ToolTest):
             self.assertEqual(link, row["link"], name)
             self.assertEqual(handles == "yes", row["handles"], name)
             self.assertEqual(here, "run", name)
+        # When it was run, and of what, stands below: once for the whole column, for one run is of all mechanisms.
+        self.assertRegex(" ".join(section.split()), r"\*Run\*:[^.]* last on 20\d\d-[01]\d-[0-3]\d at commit [0-9a-f]{7,40}\.")
         not_written = section.split("Not written yet", 1)[1].split("\n\n", 1)[0]
         self.assertEqual(set(re.findall(r"`([a-z]+)`", not_written)), {name for name in told if not told[name]["built_in"]})
 
