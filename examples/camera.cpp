@@ -19,7 +19,7 @@ constexpr std::size_t kKept = 3;
 
 sluice::Options roomy() {
   sluice::Options options;
-  // The three that are kept, and one that is being written; a ring's size is a power of two.
+  // The three that are kept and two more, with their headers (Options::capacity); a ring's size is a power of two.
   options.capacity = std::size_t{64} << 20;
   options.wait_for_listener = true;
   return options;

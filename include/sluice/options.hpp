@@ -29,6 +29,10 @@ struct Options {
   std::optional<std::size_t> max_message;
   // Room in the channel, in bytes for each direction, where the mechanism lets one choose; unix and tcp ignore it. Default: the
   // mechanism's own. In the text: capacity=8M.
+  // A ring's (local, shm) is a power of two. Received messages that are held take its room. For a message to find room while
+  // others are held, it takes (held + 2) x (size + 8) + 8 bytes, with sizes rounded up to 8: one is being written, and one has
+  // no place where the ring begins anew. Rounded up to the next power of two: three held frames of 8 MiB want 64 MiB. Each may
+  // be about half a ring at most: larger ones are copied.
   std::optional<std::size_t> capacity;
   // The most handles with one message that this end accepts, 0 … 253; default 16. Mechanisms that carry none ignore it. With 0
   // what a peer sends all the same is discarded by the system, without being opened here. In the text: max_handles=4.
