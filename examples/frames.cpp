@@ -30,7 +30,8 @@ int show(const std::string& endpoint, int count) {
       --count;
     }
     if (count == 0) return channel.close(10s) ? 0 : 1;
-    std::cout << "the camera is gone: " << sluice::name(channel.ended()->code) << std::endl;  // closed, or peer_died
+    const auto how = sluice::name(channel.ended()->code);  // closed, or peer_died
+    std::cout << "the camera is gone: " << how << '\n' << std::flush;
   }
 }
 

@@ -163,7 +163,9 @@ int be_flood(const std::string& endpoint) {
       std::cerr << "the flood: " << sluice::describe(count.error(), endpoint) << '\n';
       return 1;
     }
-    if (got < kFlooded && (got += count ? *count : 0) >= kFlooded) std::cout << "flooding" << std::endl;
+    const bool was_flooding = got >= kFlooded;
+    if (count) got += *count;
+    if (!was_flooding && got >= kFlooded) std::cout << "flooding\n" << std::flush;
   }
 }
 
