@@ -1,45 +1,36 @@
 // The peer's commands that use the library. All take channel=NAME (default c) and deadline=never|now|MILLISECONDS.
 //
-//   listen [endpoint=] [max_message=] [capacity=] [max_handles=]   connect [wait=1] [same]   accept
-//   inherit [max_message=] [capacity=]    claims the end whose handles came with the command, as a program claims its own
-//   send count= size=|mixed= [first=] [stream=] [corrupt=NUMBER] [drop=NUMBER] [parts=1|loan=1] [report=PATH] [handles=mixed|N]
-//   receive count=|all=1 [size=|mixed=] [first=] [stream=] [into=BYTES] [hold=1] [sizes=1] [handles=mixed|N]
-//   send-many, receive-many: the same, many=N at a time, of count= size=|mixed= [first=] [stream=]
-//   loan size= [first=] [stream=] (takes one, writes the message into it and keeps it)   commit   drop-loan
-//   release [newest=1]   flush   finish   close   destroy   interrupt   advance   ended   statistics   peer
+//   listen [endpoint=] and what connect takes   connect [wait=1] [max_message=] [capacity=] [max_handles=] [senders=many]
+//       [untrusted=1] [same]   accept
+//   inherit (and what connect takes)    claims the end whose handles came with the command, as a program claims its own
+//   send count= size=|mixed= [first=] [stream=] [corrupt=NUMBER] [drop=NUMBER] [parts=1|loan=EVERY] [report=PATH]
+//       [handles=mixed|N] [text=1]
+//   receive count=|all=1 [size=|mixed=] [first=] [stream=] [into=BYTES] [hold=1] [sizes=1] [handles=mixed|N] [text=1]
+//   flush   finish   close   destroy   interrupt   advance   ended   statistics   peer
 //   close-listener   interrupt-listener   drop-all (the destructors of everything)
+//
+// Several messages with one call, loans, and messages that are held: several_commands.cpp.
 #include <algorithm>
 #include <array>
-#include <cstdio>
-#include <cstdlib>
 #include <optional>
 #include <vector>
 
-#include "batch.hpp"
-#include "content.hpp"
-#include "handles.hpp"
-#include "interpreter.hpp"
+#include "command_words.hpp"
 #include "shared_count.hpp"
 
 namespace sluice_test {
 namespace {
-
-using Progress = Interpreter::Progress;
 
 sluice::Options options_of(const Words& words) {
   sluice::Options options;
   if (words.has("max_message")) options.max_message = words.number("max_message");
   if (words.has("capacity")) options.capacity = words.number("capacity");
   if (words.has("max_handles")) options.max_handles = words.number("max_handles");
+  if (words.text("senders") == "many") options.senders = sluice::Senders::many;
+  options.untrusted = words.has("untrusted");
   options.wait_for_listener = words.has("wait");
   return options;
 }
-
-std::uint64_t seed_of(const Interpreter& interpreter, const Words& words) {
-  return interpreter.identity().seed ^ mix(words.number("stream"));
-}
-
-Sizes sizes_of(const Words& words) { return {words.number("size"), words.number("mixed")}; }
 
 Words describe_channel(const sluice::Channel& channel) {
   Words words;
@@ -82,11 +73,13 @@ Words connect(Interpreter& interpreter, const Words& words, const Progress&) {
 Words inherit(Interpreter& interpreter, const Words& words, const Progress&) {
   const std::string& endpoint = interpreter.identity().endpoint;
   std::string value = endpoint.substr(0, endpoint.find(':') + 1);
+  const auto options = endpoint.find('?');
   const char* separator = "";
   for (auto& handle : interpreter.take_handles()) {
     value += separator + std::to_string(handle.release());
     separator = ",";
   }
+  if (options != endpoint.npos) value += endpoint.substr(options);  // a framing, which both have to know
   setenv("SLUICE_INHERITED", value.c_str(), 1);
   auto channel = sluice::inherited({}, deadline_of(words), options_of(words));
   if (!channel) throw failure_of(channel.error());
@@ -97,13 +90,10 @@ Words inherit(Interpreter& interpreter, const Words& words, const Progress&) {
 
 // ---- messages ------------------------------------------------------------------------------------------------------------
 
-// How many handles go with each message; none if the command doesn't say.
-HandleCounts handle_counts_of(const Words& words) { return HandleCounts::of(words.text("handles", "0")); }
-
 // One message, as the command says.
 sluice::Result<void> send_one(sluice::Channel& channel, const Words& words, std::span<const std::byte> bytes,
                               std::uint64_t seed, std::uint64_t number, sluice::Deadline deadline) {
-  if (words.has("loan")) {
+  if (words.has("loan") && number % words.number("loan") == 0) {
     auto loan = channel.loan(bytes.size(), deadline);
     if (!loan) return loan.error();
     std::ranges::copy(bytes, loan->bytes().begin());
@@ -135,7 +125,7 @@ Words send(Interpreter& interpreter, const Words& words, const Progress& progres
     const std::uint64_t number = first + sent;
     if (words.has("drop") && words.number("drop") == number) continue;  // for the harness's own test
     bytes.resize(sizes.of(seed, number));
-    Content(seed, number).fill(bytes);
+    content_of(words, seed, number).fill(bytes);
     if (words.has("corrupt") && words.number("corrupt") == number && !bytes.empty()) bytes.back() ^= std::byte{1};
     const auto deadline = deadline_of(words);
     const auto done = send_one(*channel, words, bytes, seed, number, deadline);
@@ -146,28 +136,6 @@ Words send(Interpreter& interpreter, const Words& words, const Progress& progres
     progress();
   }
   return answer;
-}
-
-// Compares one message with what must come; throws what is wrong with it.
-void check(const Words& words, std::uint64_t seed, std::uint64_t number, std::span<const std::byte> bytes) {
-  Words wrong;
-  wrong.set("message", number);
-  if (words.has("size") || words.has("mixed")) {
-    const std::size_t expected = sizes_of(words).of(seed, number);
-    wrong.set("size", bytes.size());
-    wrong.set("expected", expected);
-    if (bytes.size() != expected) throw Failure{"wrong_size", wrong};
-  }
-  const std::size_t at = Content(seed, number).first_difference(bytes);
-  wrong.set("offset", at);
-  if (at != Content::kSame) throw Failure{"wrong_content", wrong};
-}
-
-void check_handles(const Words& words, std::uint64_t seed, std::uint64_t number, std::span<const sluice::Handle> handles) {
-  const std::string wrong = wrong_handles(handle_counts_of(words), seed, number, handles);
-  if (wrong.empty()) return;
-  std::fprintf(stderr, "%s\n", wrong.c_str());
-  throw Failure{"wrong_handles", {}};
 }
 
 // One message, into the caller's memory or as a view; its size.
@@ -219,72 +187,6 @@ Words receive(Interpreter& interpreter, const Words& words, const Progress& prog
     progress();
   }
   return so_far();
-}
-
-// ---- several at a time, and loans ----------------------------------------------------------------------------------------
-
-Words send_many(Interpreter& interpreter, const Words& words, const Progress& progress) {
-  const auto channel = interpreter.channel(words);
-  const std::uint64_t seed = seed_of(interpreter, words);
-  const std::uint64_t first = words.number("first");
-  const std::uint64_t count = words.number("count", 1);
-  std::uint64_t calls = 0;
-  for (std::uint64_t sent = 0; sent < count; ++calls) {
-    const std::uint64_t some = std::min(words.number("many", 1), count - sent);
-    const auto accepted = send_batch(*channel, seed, sizes_of(words), first + sent, some, deadline_of(words));
-    if (!accepted) throw failure_of(accepted.error());
-    sent += *accepted;
-    progress();
-  }
-  Words answer;
-  answer.set("sent", count);
-  answer.set("calls", calls);
-  return answer;
-}
-
-Words receive_many(Interpreter& interpreter, const Words& words, const Progress& progress) {
-  const auto channel = interpreter.channel(words);
-  const std::uint64_t seed = seed_of(interpreter, words);
-  const std::uint64_t first = words.number("first");
-  const std::uint64_t count = words.number("count", 1);
-  std::vector<sluice::Message> messages(words.number("many", 1));
-  std::uint64_t calls = 0;
-  for (std::uint64_t received = 0; received < count; ++calls) {
-    const auto room = std::min<std::uint64_t>(messages.size(), count - received);
-    const auto some = channel->receive_many(std::span(messages).first(room), deadline_of(words));
-    if (!some) throw failure_of(some.error());
-    for (const auto& message : std::span(messages).first(*some)) check(words, seed, first + received++, message.bytes());
-    progress();
-  }
-  Words answer;
-  answer.set("received", count);
-  answer.set("calls", calls);
-  return answer;
-}
-
-Words take_loan(Interpreter& interpreter, const Words& words, const Progress&) {
-  auto loan = interpreter.channel(words)->loan(words.number("size"), deadline_of(words));
-  if (!loan) throw failure_of(loan.error());
-  Content(seed_of(interpreter, words), words.number("first")).fill(loan->bytes());
-  interpreter.keep_loan(*std::move(loan));
-  return {};
-}
-
-Words commit(Interpreter& interpreter, const Words&, const Progress&) {
-  auto loan = interpreter.take_loan();
-  if (!loan) throw Failure{"no_loan", {}};
-  if (const auto done = loan->commit(); !done) throw failure_of(done.error());
-  return {};
-}
-
-Words drop_loan(Interpreter& interpreter, const Words&, const Progress&) {
-  interpreter.keep_loan(std::nullopt);
-  return {};
-}
-
-Words release(Interpreter& interpreter, const Words& words, const Progress&) {
-  interpreter.release_held(words.has("newest"));
-  return {};
 }
 
 // ---- the rest of a channel's life ----------------------------------------------------------------------------------------
@@ -358,12 +260,6 @@ const CommandTable& channel_commands() {
       {"inherit", inherit},
       {"send", send},
       {"receive", receive},
-      {"send-many", send_many},
-      {"receive-many", receive_many},
-      {"loan", take_loan},
-      {"commit", commit},
-      {"drop-loan", drop_loan},
-      {"release", release},
       {"flush", end<&sluice::Channel::flush>},
       {"finish", end<&sluice::Channel::finish>},
       {"close", end<&sluice::Channel::close>},

@@ -18,6 +18,8 @@ std::string words_of(const MeetOptions& options) {
   if (options.max_message) words.set("max_message", *options.max_message);
   if (options.capacity) words.set("capacity", *options.capacity);
   if (options.max_handles) words.set("max_handles", *options.max_handles);
+  if (options.senders == sluice::Senders::many) words.set("senders", "many");
+  if (options.untrusted) words.set("untrusted", 1);
   return words.line();
 }
 
@@ -26,6 +28,8 @@ sluice::Options options_of(const MeetOptions& options) {
   ours.max_message = options.max_message;
   ours.capacity = options.capacity;
   ours.max_handles = options.max_handles;
+  ours.senders = options.senders;
+  ours.untrusted = options.untrusted;
   return ours;
 }
 
@@ -53,7 +57,7 @@ testing::AssertionResult has_failed(const char* expression, const char* code_exp
 
 std::vector<std::byte> Stream::message(std::uint64_t number) const {
   std::vector<std::byte> bytes(sizes.of(seed, number));
-  Content(seed, number).fill(bytes);
+  Content(seed, number, as_text).fill(bytes);
   return bytes;
 }
 
@@ -65,7 +69,7 @@ std::string Stream::wrong(std::uint64_t number, std::span<const std::byte> bytes
   const std::string which = "message " + std::to_string(number);
   if (const auto expected = sizes.of(seed, number); bytes.size() != expected)
     return which + " has " + std::to_string(bytes.size()) + " bytes instead of " + std::to_string(expected);
-  if (const auto at = Content(seed, number).first_difference(bytes); at != Content::kSame)
+  if (const auto at = Content(seed, number, as_text).first_difference(bytes); at != Content::kSame)
     return which + " differs at byte " + std::to_string(at);
   return {};
 }
@@ -158,7 +162,8 @@ Pair Conformance::hand_over(Peer& peer, const MeetOptions& options, const std::s
   const auto claiming = peer.start(
       "inherit deadline=" + std::to_string(patience().count()) + " " + words_of(options) + " " + words, end.launch.handles);
   end.launch = {};
-  if (const auto connected = end.channel.flush(soon()); !connected)
+  // A foreign framing has no hello to be waited for.
+  if (const auto connected = end.channel.flush(soon()); !connected && connected.error().code != Errc::not_supported)
     throw std::runtime_error("meeting the peer: " + sluice::describe(connected.error()));
   Pair pair{&peer, std::move(end.channel)};
   const Reply claimed = peer.finish(claiming);

@@ -39,6 +39,8 @@ struct MeetOptions {
   std::optional<std::size_t> max_message;  // of both ends
   std::optional<std::size_t> capacity;
   std::optional<std::size_t> max_handles{};
+  std::optional<sluice::Senders> senders{};
+  bool untrusted{false};
   std::vector<std::string> peer_options;  // of sluice-test-peer
 };
 
@@ -52,6 +54,7 @@ struct Pair {
 struct Stream {
   std::uint64_t seed{0};
   Sizes sizes;
+  bool as_text{false};  // without the bytes that delimit messages (text=1)
 
   [[nodiscard]] std::vector<std::byte> message(std::uint64_t number) const;
   sluice::Result<void> send(Channel& channel, std::uint64_t number, Deadline deadline) const;

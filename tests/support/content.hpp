@@ -37,12 +37,16 @@ class Content {
  public:
   static constexpr std::size_t kSame = std::numeric_limits<std::size_t>::max();
 
-  Content(std::uint64_t seed, std::uint64_t number) noexcept : base_(mix(seed) ^ mix(~number)) {}
+  // `as_text`: bytes 0x20 … 0x3F and 0x60 … 0x7F alone, none of which ends a line or a string.
+  Content(std::uint64_t seed, std::uint64_t number, bool as_text = false) noexcept
+      : base_(mix(seed) ^ mix(~number)),
+        kept_(as_text ? 0x5F5F5F5F5F5F5F5FU : ~std::uint64_t{0}),
+        set_(as_text ? kBlanks : 0) {}
 
   void fill(std::span<std::byte> room) const noexcept {
     std::uint64_t state = base_;
     for (std::size_t at = 0; at < room.size(); at += sizeof(state)) {
-      const std::uint64_t word = next(state);
+      const std::uint64_t word = (next(state) & kept_) | set_;
       std::memcpy(room.data() + at, &word, std::min(sizeof(word), room.size() - at));
     }
   }
@@ -51,13 +55,15 @@ class Content {
   [[nodiscard]] std::size_t first_difference(std::span<const std::byte> bytes) const noexcept {
     std::uint64_t state = base_;
     for (std::size_t at = 0; at < bytes.size(); at += sizeof(state)) {
-      const std::uint64_t word = next(state);
+      const std::uint64_t word = (next(state) & kept_) | set_;
       if (std::memcmp(bytes.data() + at, &word, std::min(sizeof(word), bytes.size() - at)) != 0) return at;
     }
     return kSame;
   }
 
  private:
+  static constexpr std::uint64_t kBlanks = 0x2020202020202020U;
+
   // xorshift64: a few gigabytes a second, and different in every word
   static std::uint64_t next(std::uint64_t& state) noexcept {
     state ^= state << 13;
@@ -67,6 +73,8 @@ class Content {
   }
 
   std::uint64_t base_;
+  std::uint64_t kept_;  // bits of each word
+  std::uint64_t set_;
 };
 
 // The sizes of a stream of messages: all the same, or mixed up to a limit.

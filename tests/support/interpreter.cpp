@@ -11,7 +11,7 @@ namespace sluice_test {
 namespace {
 
 const Interpreter::Command* find_command(std::string_view verb) {
-  for (const CommandTable* table : {&channel_commands(), &process_commands()})
+  for (const CommandTable* table : {&channel_commands(), &several_commands(), &process_commands()})
     if (const auto found = table->find(verb); found != table->end()) return &found->second;
   return nullptr;
 }
@@ -152,6 +152,11 @@ std::vector<sluice::Handle> Interpreter::take_handles() {
 void Interpreter::hold(sluice::Message message) {
   const std::lock_guard lock(mutex_);
   held_.push_back(std::move(message));
+}
+
+void Interpreter::look_at_held(const std::function<void(const sluice::Message&)>& look) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& message : held_) look(message);
 }
 
 void Interpreter::release_held(bool newest_first) {

@@ -2,7 +2,7 @@
 // The test peer runs it in a process of its own; for mechanisms that stay in one process it runs on a thread of the test.
 //
 // Commands of one lane follow each other, lanes run side by side (each is a thread). The commands: channel_commands.cpp,
-// process_commands.cpp.
+// several_commands.cpp, process_commands.cpp.
 #pragma once
 
 #include <sluice/sluice.hpp>
@@ -59,6 +59,7 @@ class Interpreter {
   // Those that came with commands so far, and were not taken yet.
   [[nodiscard]] std::vector<sluice::Handle> take_handles();
   void hold(sluice::Message message);
+  void look_at_held(const std::function<void(const sluice::Message&)>& look);
   void release_held(bool newest_first);
   // One at a time; without, drops it.
   void keep_loan(std::optional<sluice::Loan> loan);
@@ -97,6 +98,7 @@ class Interpreter {
 
 using CommandTable = std::map<std::string, Interpreter::Command, std::less<>>;
 [[nodiscard]] const CommandTable& channel_commands();
+[[nodiscard]] const CommandTable& several_commands();
 [[nodiscard]] const CommandTable& process_commands();
 
 }  // namespace sluice_test
