@@ -2,7 +2,6 @@
 // never received. Where they don't say so, the call answers not_supported. That nothing leaks at either side is looked at after
 // each test (Conformance::TearDown).
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -11,41 +10,12 @@
 
 #include "conformance.hpp"
 #include "handles.hpp"
+#include "watched.hpp"
 
 namespace sluice_test {
 namespace {
 
 using sluice::Handle;
-
-sluice::Result<void> send_with(Channel& channel, std::span<const std::byte> bytes, std::span<const Handle> handles,
-                               Deadline deadline) {
-  return channel.send({.parts = {&bytes, 1}, .handles = handles}, deadline);
-}
-
-// A pipe of which one end travels: that the other one sees its end tells that all copies of it are closed.
-class Watched {
- public:
-  Watched() {
-    std::array<int, 2> ends{};
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw std::runtime_error("pipe2");
-    stays_ = Handle{ends[0]};
-    travels_ = Handle{ends[1]};
-  }
-  // Sends the end that travels with a message, and closes our own.
-  sluice::Result<void> send(Channel& channel, std::span<const std::byte> bytes, Deadline deadline) {
-    auto sent = send_with(channel, bytes, {&travels_, 1}, deadline);
-    travels_.close();
-    return sent;
-  }
-  [[nodiscard]] bool is_closed(std::chrono::milliseconds wait) const {
-    pollfd look{static_cast<int>(stays_.native()), 0, 0};
-    return ::poll(&look, 1, static_cast<int>(wait.count())) == 1 && (look.revents & POLLHUP) != 0;
-  }
-
- private:
-  Handle stays_;
-  Handle travels_;
-};
 
 class Handles : public Conformance {
  protected:

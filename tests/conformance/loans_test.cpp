@@ -1,10 +1,10 @@
 // Promises 1 and 2 for messages that are written in place, and for several with one call: whole, in order, exactly once.
 #include <algorithm>
-#include <atomic>
 #include <thread>
 
 #include "batch.hpp"
 #include "conformance.hpp"
+#include "while_moving.hpp"
 
 namespace sluice_test {
 namespace {
@@ -13,32 +13,6 @@ SLUICE_PROMISE(Loans, 1);
 SLUICE_PROMISE(ManyAtATime, 2);
 
 constexpr std::size_t kMebibyte = std::size_t{1} << 20;
-
-// Does something until the peer has done what it was asked for.
-template <class Something>
-Reply finish_while(Pair& pair, std::uint64_t request, Something something) {
-  std::atomic<bool> is_done{false};
-  std::thread doing([&] {
-    while (!is_done) something();
-  });
-  const Reply reply = pair.peer->finish(request);
-  is_done = true;
-  doing.join();
-  return reply;
-}
-
-// … moves what a commit has left, for it to receive.
-Reply finish_while_moving(Pair& pair, std::uint64_t request) {
-  return finish_while(pair, request, [&] {
-    pair.channel.advance();
-    std::this_thread::sleep_for(1ms);
-  });
-}
-
-// … answers what it asks, when it flushes.
-Reply finish_while_answering(Pair& pair, std::uint64_t request) {
-  return finish_while(pair, request, [&] { EXPECT_CODE(pair.channel.receive(10ms), Errc::timed_out); });
-}
 
 sluice::Result<void> send_by_loan(Channel& channel, const Stream& stream, std::uint64_t number, Deadline deadline) {
   const auto bytes = stream.message(number);
@@ -162,21 +136,6 @@ TEST_P(Loans, ShowNothingButZerosAndOlderBytesOfTheChannel) {
       EXPECT_DONE(finish_while_moving(pair, receiving));
     }
   }
-}
-
-TEST_P(Loans, WithHandles) {
-  auto pair = meet();
-  auto loan = pair.channel.loan(10, soon());
-  ASSERT_OK(loan);
-  if (!pair.channel.traits().handles) {
-    const sluice::Handle none;
-    EXPECT_CODE(loan->attach({&none, 1}), Errc::not_supported);
-    answer_not_supported();
-    return;
-  }
-  const auto sending = pair.peer->start("send loan=1 handles=mixed count=20 size=500");
-  for (int number = 0; number < 20; ++number) EXPECT_OK(pair.channel.receive(soon()));
-  EXPECT_DONE(pair.peer->finish(sending));
 }
 
 TEST_P(ManyAtATime, ArriveWholeAndInOrderBothWays) {
