@@ -33,10 +33,13 @@ class HostileTest : public Conformance {
   // A victim that listens. Where strangers can knock.
   Peer& listening_victim(const std::string& options = {}) {
     auto& victim = start_peer();
+    listen_as_victim(victim, options);
+    return victim;
+  }
+  void listen_as_victim(Peer& victim, const std::string& options = {}) {
     const Reply listening = victim.call("listen " + options);
     if (!listening) throw std::runtime_error("the victim can't listen: " + listening.code);
     door_ = find_door(scratch().folder(), listening.text("endpoint"));
-    return victim;
   }
   [[nodiscard]] const std::string& door() const noexcept { return door_; }
 
