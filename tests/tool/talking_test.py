@@ -55,6 +55,9 @@ class Talking(ToolTest):
         theirs = b"one\n\ntwo\n"
         self.assertEqual(self.talk(theirs, ours, endpoint=endpoint), (ours + b"\n", theirs))
 
+    def test_lines_cross_local(self):
+        self.lines_over("local")
+
     def test_lines_cross_unix(self):
         self.lines_over("unix")
 
@@ -324,6 +327,7 @@ class Talking(ToolTest):
 
     def strangers_over(self, endpoint):
         for framing, ours, theirs in (("line", b"hello\n", b"ho\nno end"), ("nul", b"hello\0", b"ho\0no end"),
+                                      ("raw", b"hello", b"ho\nno end"),  # a read is a message: so many bytes come with one
                                       ("u16be", b"\0\5hello", b"\0\2ho\0\6no end"),
                                       ("u32le", b"\5\0\0\0hello", b"\2\0\0\0ho\6\0\0\0no end")):
             with self.subTest(framing=framing):

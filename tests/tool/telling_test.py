@@ -199,7 +199,7 @@ class Telling(ToolTest):
         self.assertRegex(out.decode(), r"^sluice \d+\.\d+\.\d+ \(commit \S+\)\nmechanisms built in:( [a-z]+)+\n$")
 
     def test_help_shows_examples(self):
-        for command in ([], ["mechanisms"], ["listen"], ["connect"], ["send"], ["receive"]):
+        for command in ([], ["mechanisms"], ["listen"], ["connect"], ["send"], ["receive"], ["bench"]):
             status, out, err = self.run_sluice(*command, "--help")
             self.assertEqual((status, err), (DONE, ""))
             self.assertIn("Examples:", out.decode())
