@@ -1,6 +1,6 @@
 // Which tests may be skipped on a system, and why: tests/conformance/expected-SYSTEM. Only what a machine can't do may stand
 // there, never a promise. A line: TEST SUBJECT WHEN REASON…, where TEST and SUBJECT may end in *, and WHEN is `always`, `asan`,
-// `tsan`, `sanitizer`, `user` (not run as root) or `no-fault-points`.
+// `tsan`, `sanitizer`, `user` (not run as root), `no-ipv6` or `no-fault-points`.
 #pragma once
 
 #include <unistd.h>
@@ -52,7 +52,7 @@ class Expected {
   static bool holds(std::string_view when) {
     return when == "always" || (when == "asan" && under_address_sanitizer()) || (when == "tsan" && under_thread_sanitizer()) ||
            (when == "sanitizer" && under_sanitizer()) || (when == "user" && geteuid() != 0) ||
-           (when == "no-fault-points" && !fault_points::are_built_in());
+           (when == "no-ipv6" && !has_ipv6()) || (when == "no-fault-points" && !fault_points::are_built_in());
   }
 
   std::vector<Line> lines_;

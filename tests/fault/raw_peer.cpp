@@ -30,6 +30,7 @@ constexpr std::size_t kFrameLimit = 4096;
 
 bool is_path(const std::string& door) { return door.starts_with('/'); }
 bool is_abstract(const std::string& door) { return door.starts_with('@'); }
+bool is_ipv6(const std::string& door) { return door.starts_with('['); }
 
 struct Address {
   sockaddr_storage storage{};
@@ -37,7 +38,7 @@ struct Address {
   [[nodiscard]] const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
 };
 
-// Of a path, an abstract name, or an address and a port; size 0 if it is none of them.
+// Of a path, an abstract name, or an IPv4 or IPv6 address and a port; size 0 if it is none of them.
 Address address_of(const std::string& door) {
   Address address;
   if (is_path(door) || is_abstract(door)) {
@@ -53,9 +54,17 @@ Address address_of(const std::string& door) {
     std::memcpy(&address.storage, &file, address.size);
     return address;
   }
+  const auto colon = door.rfind(':');
+  if (is_ipv6(door)) {
+    sockaddr_in6 port{};
+    port.sin6_family = AF_INET6;
+    if (colon < 2 || inet_pton(AF_INET6, door.substr(1, colon - 2).c_str(), &port.sin6_addr) != 1) return address;
+    port.sin6_port = htons(static_cast<std::uint16_t>(std::atoi(door.c_str() + colon + 1)));
+    std::memcpy(&address.storage, &port, address.size = sizeof(port));
+    return address;
+  }
   sockaddr_in port{};
   port.sin_family = AF_INET;
-  const auto colon = door.rfind(':');
   if (colon == door.npos || inet_pton(AF_INET, door.substr(0, colon).c_str(), &port.sin_addr) != 1) return address;
   port.sin_port = htons(static_cast<std::uint16_t>(std::atoi(door.c_str() + colon + 1)));
   std::memcpy(&address.storage, &port, address.size = sizeof(port));
@@ -64,7 +73,8 @@ Address address_of(const std::string& door) {
 
 int socket_for(const std::string& door) {
   const bool is_local = is_path(door) || is_abstract(door);
-  return ::socket(is_local ? AF_UNIX : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int internet = is_ipv6(door) ? AF_INET6 : AF_INET;
+  return ::socket(is_local ? AF_UNIX : internet, SOCK_STREAM | SOCK_CLOEXEC, 0);
 }
 
 bool wait_for(int fd, short events) {

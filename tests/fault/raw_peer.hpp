@@ -1,8 +1,8 @@
 // A stranger that speaks the wire by hand: connects to the Unix socket or the TCP port on which a listener (or the lobby)
 // waits, and writes what it likes. It shares no code with the library; docs/protocol.md is what it goes by.
 //
-// A door is where one knocks: the path of a Unix socket, or its abstract name, "@name", or the IPv4 address and port of a TCP
-// one, "127.0.0.1:7000".
+// A door is where one knocks: the path of a Unix socket, or its abstract name, "@name", or the address and port of a TCP one,
+// "127.0.0.1:7000" or "[::1]:7000".
 #pragma once
 
 #include <cstddef>

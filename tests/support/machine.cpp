@@ -1,7 +1,9 @@
 #include "machine.hpp"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -30,6 +32,17 @@ std::uint64_t read_seed() {
   if (const char* text = std::getenv("SLUICE_SEED")) return std::strtoull(text, nullptr, 0);
   std::random_device device;
   return std::uint64_t{device()} << 32 | device();
+}
+
+bool can_bind_ipv6() {
+  const int socket = ::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (socket < 0) return false;
+  sockaddr_in6 address{};
+  address.sin6_family = AF_INET6;
+  address.sin6_addr = in6addr_loopback;
+  const bool bound = bind(socket, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+  close(socket);
+  return bound;
 }
 
 // The number in a cgroup file, or the largest there is ("max", or no such file).
@@ -70,6 +83,11 @@ std::uint64_t available_memory() {
   const std::uint64_t limit = limit_in("/sys/fs/cgroup/memory.max");
   const std::uint64_t used = limit_in("/sys/fs/cgroup/memory.current");
   return limit > used && limit != ~std::uint64_t{0} ? std::min(available, limit - used) : available;
+}
+
+bool has_ipv6() {
+  static const bool has_it = can_bind_ipv6();
+  return has_it;
 }
 
 UserLock::UserLock(Hold hold) {

@@ -31,6 +31,9 @@ using std::chrono::milliseconds;
 // Bytes of memory that the machine could give now: MemAvailable of /proc/meminfo (proc(5)), cut by the cgroup's limit.
 [[nodiscard]] std::uint64_t available_memory();
 
+// Whether a socket can be bound to the IPv6 loopback, ::1 (ipv6(7)): not where IPv6 is disabled, as in many containers.
+[[nodiscard]] bool has_ipv6();
+
 // Some limits belong to the user, not to the process: all POSIX message queues of a user share RLIMIT_MSGQUEUE (getrlimit(2)).
 // Two checkouts that test at the same time must not disturb each other: ordinary tests hold this lock shared (other programs by
 // sharing_user_limits), those that use a limit up hold it exclusively. The kernel drops it with its holder (flock(2)).

@@ -32,6 +32,7 @@ struct Variant {
   std::uint64_t few{3};
   std::size_t stand_in_threads{0};
   std::uint64_t bytes_a_second{0};
+  bool needs_ipv6{false};
   std::string_view makes_at{};
 };
 
@@ -50,6 +51,7 @@ constexpr auto kVariants = std::to_array<Variant>({
      .grows_with_clients = false,
      .makes_at = "after-make-queues"},
     {.mechanism = "tcp", .place = "{loopback}", .beyond = "0.0.0.0:0"},
+    {.mechanism = "tcp", .suffix = "v6", .place = "[::1]:{port}", .beyond = "[::]:0", .needs_ipv6 = true},
     {.mechanism = "shm", .makes_at = "after-make-region"},
     {.mechanism = "inproc", .suffix = "stream", .options = "link=stream"},
     {.mechanism = "inproc", .suffix = "packets", .options = "link=packets"},
@@ -75,9 +77,11 @@ void replace_all(std::string& text, std::string_view what, std::string_view by) 
   for (auto at = text.find(what); at != text.npos; at = text.find(what, at + by.size())) text.replace(at, what.size(), by);
 }
 
-// Whether somebody listens at that port on all addresses, and so on ours: proc(5), /proc/net/tcp.
+// Whether somebody listens at that port, on all addresses and so on ours, or on ::1, of which there is but one: proc(5),
+// /proc/net/tcp.
 bool is_listened_at(std::uint64_t port) {
   constexpr std::string_view kListens = "0A";
+  constexpr std::string_view kIpv6Loopback = "00000000000000000000000001000000";
   for (const auto* name : {"/proc/net/tcp", "/proc/net/tcp6"}) {
     std::ifstream sockets(name);
     std::string line;
@@ -90,24 +94,29 @@ bool is_listened_at(std::uint64_t port) {
       words >> number >> local >> remote >> state;
       const auto colon = local.find(':');
       if (state != kListens || colon == local.npos) continue;
-      const bool is_everywhere = local.find_first_not_of('0') == colon;
-      if (is_everywhere && std::stoul(local.substr(colon + 1), nullptr, 16) == port) return true;
+      const bool would_hear = local.find_first_not_of('0') == colon || local.starts_with(kIpv6Loopback);
+      if (would_hear && std::stoul(local.substr(colon + 1), nullptr, 16) == port) return true;
     }
   }
   return false;
 }
 
-// An address of the loopback (all of 127.0.0.0/8 is there on Linux) and a port that follow from a unique name, so that neither
-// another test nor another checkout has the same, and a test knows it beforehand. The port is none that the system gives to
-// clients (net.ipv4.ip_local_port_range, 32768 on; ip(7)), and none that a service of this machine has.
-std::string loopback_of(const std::string& unique) {
+// A port that follows from a unique name, so that a test knows it beforehand: none that the system gives to clients
+// (net.ipv4.ip_local_port_range, 32768 on; ip(7)), and none that a service of this machine or another test has.
+std::string port_of(const std::string& unique) {
   constexpr std::uint64_t kFirstPort = 1024;
   constexpr std::uint64_t kPorts = 32'768 - kFirstPort;
+  std::uint64_t port = kFirstPort + (mix(std::hash<std::string>{}(unique)) >> 32) % kPorts;
+  while (is_listened_at(port)) port = kFirstPort + (port + 1 - kFirstPort) % kPorts;
+  return std::to_string(port);
+}
+
+// An address of the loopback (all of 127.0.0.0/8 is there on Linux), and a port: neither another test nor another checkout has
+// the same.
+std::string loopback_of(const std::string& unique) {
   const std::uint64_t number = mix(std::hash<std::string>{}(unique));
   const auto part = [&](unsigned shift) { return std::to_string(1 + (number >> shift & 0xFF) % 254); };
-  std::uint64_t port = kFirstPort + (number >> 32) % kPorts;
-  while (is_listened_at(port)) port = kFirstPort + (port + 1 - kFirstPort) % kPorts;
-  return "127." + part(0) + '.' + part(8) + '.' + part(16) + ':' + std::to_string(port);
+  return "127." + part(0) + '.' + part(8) + '.' + part(16) + ':' + port_of(unique);
 }
 
 std::vector<Subject> make_subjects() {
@@ -124,7 +133,7 @@ std::vector<Subject> make_subjects() {
       if (!variant.suffix.empty()) label.append("-").append(variant.suffix);
       all.push_back({label, std::string(row.name), std::string(variant.options), std::string(variant.place),
                      std::string(variant.beyond), has_names, variant.shares_user_limit, variant.grows_with_clients, variant.few,
-                     variant.stand_in_threads, variant.bytes_a_second, std::string(variant.makes_at)});
+                     variant.stand_in_threads, variant.bytes_a_second, variant.needs_ipv6, std::string(variant.makes_at)});
     }
   }
   return all;
@@ -148,7 +157,8 @@ std::string Subject::endpoint(const std::string& folder, const std::string& uniq
   if (where.empty()) where = sluice::links::find_mechanism(mechanism)->probe_where(unique);
   replace_all(where, "{folder}", folder);
   replace_all(where, "{unique}", unique);
-  replace_all(where, "{loopback}", loopback_of(unique));
+  if (where.find("{loopback}") != where.npos) replace_all(where, "{loopback}", loopback_of(unique));
+  if (where.find("{port}") != where.npos) replace_all(where, "{port}", port_of(unique));
   std::string text = mechanism + ":" + where;
   if (!options.empty()) text += "?" + options;
   return text;
@@ -179,9 +189,14 @@ std::vector<sluice::MechanismInfo> probed_rows() {
 
 sluice::MechanismInfo row_of(const Subject& subject) {
   static const std::vector<sluice::MechanismInfo> rows = probed_rows();
-  for (const auto& row : rows)
-    if (row.name == subject.mechanism) return row;
-  return {};
+  const auto found = std::ranges::find(rows, subject.mechanism, &sluice::MechanismInfo::name);
+  if (found == rows.end()) return {};
+  auto row = *found;
+  if (row.available && subject.needs_ipv6 && !has_ipv6()) {
+    row.available = false;
+    row.why_not = "this machine has no IPv6 loopback (::1)";
+  }
+  return row;
 }
 
 }  // namespace sluice_test
