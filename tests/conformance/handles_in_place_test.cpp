@@ -288,7 +288,7 @@ TEST_P(ManyWithHandles, AreReleasedByTheNextCall) {
     messages[received++] = std::move(some[0]);
   }
   const int first = static_cast<int>(messages[0].handles()[0].native());
-  Handle kept = std::move(messages[1].handles()[1]);
+  const Handle kept = std::move(messages[1].handles()[1]);
   const int kept_number = static_cast<int>(kept.native());
   EXPECT_GE(::fcntl(first, F_GETFD), 0);
   EXPECT_CODE(pair.channel.receive_many(messages, Deadline::now()), Errc::would_block);
