@@ -74,11 +74,23 @@ class DelayedKill {
 
 std::string deadline_words() { return " deadline=" + std::to_string(patience().count()); }
 
+// The peer's end is made here. Once it is under way the peer alone holds it, so that its death shows.
+sluice::Result<Channel> hand_over(Peer& peer, const KillPlan& plan, const sluice::Options& options, const std::string& words) {
+  auto end = sluice::child_end(plan.endpoint, {}, options);
+  if (!end) return end.error();
+  const auto claiming = peer.start("inherit" + words, end->launch.handles);
+  end->launch = {};
+  if (const auto connected = end->channel.flush(patience()); !connected) return connected.error();
+  (void)peer.finish(claiming);  // it may be dead by then, which the exchange will show
+  return std::move(end->channel);
+}
+
 // Both ends meet, unless the peer dies meanwhile.
 sluice::Result<Channel> meet(Peer& peer, const KillPlan& plan, const Watcher& watcher) {
   sluice::Options options;
   options.capacity = plan.capacity;
   const std::string capacity = plan.capacity ? " capacity=" + std::to_string(*plan.capacity) : "";
+  if (plan.what == PeerDoes::inherit) return hand_over(peer, plan, options, capacity + deadline_words());
   if (plan.what == PeerDoes::connect) {
     auto listener = sluice::listen(plan.endpoint, options);
     if (!listener) return listener.error();
@@ -146,6 +158,9 @@ void check_death(const Channel& channel, const Watcher& watcher, Clock::time_poi
   }
   outcome.noticed = std::max(microseconds(0), duration_cast<microseconds>(ended - *released));
   outcome.reported = reported.load();  // only now: it may have put more until its last moment
+  if (outcome.problem.empty() && *outcome.noticed > noticed_at_latest())
+    outcome.problem =
+        "the death was noticed after " + std::to_string(duration_cast<milliseconds>(*outcome.noticed).count()) + " ms";
   if (outcome.problem.empty() && channel.traits().after_death == sluice::AfterDeath::all && outcome.received < outcome.reported)
     outcome.problem = "received " + std::to_string(outcome.received) + " of " + std::to_string(outcome.reported) +
                       " messages that were in the channel";
@@ -181,6 +196,23 @@ void exchange(Channel& channel, Peer& peer, const KillPlan& plan, const Watcher&
 
 }  // namespace
 
+std::vector<PeerDoes> ways_to_meet(const Subject& subject) {
+  if (!subject.has_names) return {PeerDoes::inherit};
+  return {PeerDoes::connect, PeerDoes::listen};
+}
+
+const char* name_of(PeerDoes what) noexcept {
+  switch (what) {
+    case PeerDoes::connect:
+      return "connecting";
+    case PeerDoes::listen:
+      return "listening";
+    case PeerDoes::inherit:
+      return "inheriting";
+  }
+  return "?";
+}
+
 KillOutcome run_kill_round(const KillPlan& plan) {
   KillOutcome outcome;
   Peer::Start start;
@@ -201,8 +233,10 @@ KillOutcome run_kill_round(const KillPlan& plan) {
       check_end(plan, outcome);
     } else {
       outcome.code = code_of(channel);
-      // A peer that died in the handshake: none of these is the fault of this end.
-      const bool expected = outcome.code == "timed_out" || outcome.code == "peer_died" || outcome.code == "not_found";
+      // A peer that died in the handshake: none of these is the fault of this end. Who listens is told of nobody who didn't
+      // come; all others must be told of the death.
+      const bool expected = outcome.code == "peer_died" || outcome.code == "not_found" ||
+                            (outcome.code == "timed_out" && plan.what == PeerDoes::connect);
       if (!expected || !wait_for_end(peer.process().pidfd(), patience()))
         outcome.problem = "meeting ended with " + outcome.code;
     }

@@ -1,6 +1,6 @@
 // One kill: a peer and this process meet, exchange messages both ways, and the peer is killed somewhere on the way. What this
-// process saw must be a beginning of what was sent, with everything that was in the channel at the kill, then the end. Used by
-// the tests and by the soak.
+// process saw must be a beginning of what was sent, with everything that was in the channel at the kill, then the end, and that
+// soon. Used by the tests and by the soak.
 #pragma once
 
 #include <chrono>
@@ -15,6 +15,17 @@ namespace sluice_test {
 
 // The stream of messages that the peer sends.
 inline constexpr std::uint64_t kStreamFromPeer = 2;
+
+// What promise 6 allows between the kernel's release and peer_died. On a machine with more to do than it can, this process may
+// have to wait longer than that for a processor: what is above is told.
+inline constexpr std::chrono::microseconds kNoticedWithin{100'000};
+// … and what is above this is no matter of load, and a problem of its round: 2 s, but for sanitizers.
+[[nodiscard]] inline std::chrono::microseconds noticed_at_latest() { return patience() / 5; }
+
+// The ways in which ends of this subject come together.
+[[nodiscard]] std::vector<PeerDoes> ways_to_meet(const Subject& subject);
+// "connecting", "listening", "inheriting".
+[[nodiscard]] const char* name_of(PeerDoes what) noexcept;
 
 // Where the time to a kill begins.
 enum class KillFrom { meeting, exchange };
@@ -55,7 +66,8 @@ struct KillOutcome {
 
 [[nodiscard]] KillOutcome run_kill_round(const KillPlan& plan);
 
-// After a kill: the next listen and connect on the same endpoint, one message each way. What went wrong, or empty.
+// After a kill: the next listen and connect on the same endpoint (or the next end that is handed over), one message each way.
+// What went wrong, or empty.
 [[nodiscard]] std::string meet_once_more(const std::string& endpoint, std::uint64_t seed, PeerDoes what);
 
 }  // namespace sluice_test

@@ -181,7 +181,7 @@ bool Conformance::answered_without_names() {
 }
 
 Pair Conformance::meet(Peer& peer, PeerDoes what, const MeetOptions& options) {
-  if (!subject().has_names) return hand_over(peer, options);
+  if (what == PeerDoes::inherit || !subject().has_names) return hand_over(peer, options);
   if (what == PeerDoes::connect) {
     auto listener = listen(options);
     return {&peer, accept_from(listener, peer, options)};

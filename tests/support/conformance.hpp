@@ -32,8 +32,8 @@ using sluice::Deadline;
 using sluice::Errc;
 using sluice::Listener;
 
-// Which end the peer is.
-enum class PeerDoes { connect, listen };
+// How the peer comes to its end: it connects, it listens, or it is handed the end and claims it.
+enum class PeerDoes { connect, listen, inherit };
 
 struct MeetOptions {
   std::optional<std::size_t> max_message;  // of both ends
