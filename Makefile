@@ -12,7 +12,7 @@ check:  # lint, sanitizers, the second compiler, other systems, fuzzing, each me
 lint:
 	@tools/setup check
 	@tools/check lint
-soak:  # SOAK_MINUTES=30: kills by the hundred under load
+soak:  # SOAK_MINUTES=30: what happens at once, again and again, and kills by the hundred, under load
 	@tools/setup soak
 	@tools/soak
 bench:  # Sluice against hand-written programs over the same system calls; wants a machine on which nothing else runs

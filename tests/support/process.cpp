@@ -106,6 +106,10 @@ Process::Process(const Start& start) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  if (start.output >= 0) {
+    posix_spawn_file_actions_adddup2(&actions, start.output, STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, start.output, STDERR_FILENO);
+  }
   int first_closed = STDERR_FILENO + 1;
   if (start.control >= 0) {
     posix_spawn_file_actions_adddup2(&actions, start.control, kControl);

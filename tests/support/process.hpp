@@ -21,6 +21,7 @@ class Process {
     std::vector<std::string> command;      // program and arguments
     std::vector<std::string> environment;  // NAME=value, besides our own
     int control{-1};                       // becomes descriptor kControl of the child; no other is inherited but 0, 1, 2
+    int output{-1};                        // becomes its descriptors 1 and 2, which are ours without
   };
   static constexpr int kControl = 3;
 
