@@ -30,7 +30,7 @@ TEST_P(KilledWithMemory, IsNoticedSoonAfterTheRelease) {
   note("held_mebibytes", size >> 20);
   note("released_after_ms", std::to_string(milliseconds_of(*released - killed)));
   note("noticed_after_release_ms", std::to_string(milliseconds_of(noticed - *released)));
-  // Generous: two cores may be busy. What the promise says is recorded by bench and soak.
+  // Generous: two cores may be busy. How soon it is when they aren't, `sluice bench` and the soak's record tell.
   EXPECT_LT(noticed - *released, 2s);
 }
 

@@ -54,6 +54,10 @@ class Benchmarks(ToolTest):
                 self.assertGreaterEqual(row["checked"], row["messages"] + 2 * row["round_trips"])
                 self.assertGreater(row["checked_whole"], 0)
                 self.assertEqual(row["checked_whole"] == row["checked"], row["size"] == 64)
+                self.assertEqual(row["deaths"], 5)
+                self.assertGreater(row["death_noticed_median_ns"], 0)
+                self.assertLessEqual(row["death_noticed_median_ns"], row["death_noticed_worst_ns"])
+                self.assertLess(row["death_noticed_worst_ns"], 10_000_000_000)
         self.assertEqual(sorted(path.name for path in self.folder.iterdir()), ["into", "runtime"])
 
     def test_bench_prints_the_fields_that_are_documented(self):
@@ -75,6 +79,17 @@ class Benchmarks(ToolTest):
                 if "--whole" in options:
                     self.assertEqual(row["checked"], row["checked_whole"])
                     self.assertEqual(row["round_trips"], row["messages"])
+
+    def test_bench_kills_as_often_as_it_is_told(self):
+        for mode in ("sleep", "spin"):
+            row = self.rows(self.first_mechanism(), "--mode", mode, "--size", "64", "--deaths", "1")[0]
+            self.assertEqual(row["deaths"], 1)
+            self.assertGreater(row["death_noticed_median_ns"], 0)
+            self.assertEqual(row["death_noticed_median_ns"], row["death_noticed_worst_ns"])
+            row = self.rows(self.first_mechanism(), "--mode", mode, "--size", "64", "--deaths", "0")[0]
+            self.assertEqual(row["deaths"], 0)
+            self.assertIsNone(row["death_noticed_median_ns"])
+            self.assertIsNone(row["death_noticed_worst_ns"])
 
     def test_bench_over_shared_memory_in_place(self):
         if "shm" not in harness.BUILT_IN:

@@ -39,6 +39,7 @@ struct Chosen {
   bool whole{false};
   double seconds{1};
   std::optional<std::uint64_t> rounds;
+  std::uint64_t deaths{5};
   std::optional<std::uint64_t> corrupt;
 };
 
@@ -68,6 +69,7 @@ std::vector<Cell> cells_of(const Chosen& chosen) {
   cell.in_place = chosen.in_place;
   cell.seconds = chosen.seconds;
   cell.most = chosen.rounds;
+  cell.deaths = chosen.deaths;
   cell.processors = processors;
   cell.yields = shares_one;
   cell.corrupt = chosen.corrupt;
@@ -163,6 +165,9 @@ void add_options(CLI::App& command, Chosen& chosen) {
   command.add_flag("--whole", chosen.whole, "Write and check every byte of every message, and time that, too");
   command.add_option("--seconds", chosen.seconds, "How long each row takes; default 1")->check(CLI::Range(0.01, 3600.0));
   command.add_option("--rounds", chosen.rounds, "At most so many round trips, and messages, a row")->check(CLI::PositiveNumber);
+  command
+      .add_option("--deaths", chosen.deaths, "How often the second process is killed, a row, to see when that shows; default 5")
+      ->check(CLI::Range(0, 10'000));
   command
       .add_option_function<std::vector<int>>(
           "--cpus",

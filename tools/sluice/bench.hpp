@@ -34,6 +34,7 @@ struct Cell {
   std::uint64_t whole_every{kWholeEvery};
   double seconds{1};                             // that the two measurements take together, warm-up aside
   std::optional<std::uint64_t> most;             // round trips, and messages
+  std::uint64_t deaths{5};                       // how often a second process is killed, besides
   std::array<std::optional<int>, 2> processors;  // of this process and of the second one; empty: anywhere
   bool yields{false};                            // there is one processor: who spins leaves it to the other
   std::optional<std::uint64_t> corrupt;          // of this message a byte in the middle is sent wrong: proves the check
@@ -58,11 +59,16 @@ struct Outcome {
   std::uint64_t checked{0};        // messages held to sequence and content, of all phases, both ways
   std::uint64_t checked_whole{0};  // … of them to their last byte
   std::uint64_t errors{0};
+  // From the kill of a second process until the channel says peer_died. 0 if none was killed.
+  std::int64_t death_noticed_median_ns{0};
+  std::int64_t death_noticed_worst_ns{0};
   double setup_ms{0};  // from before the second process is started until its first message is here
 };
 
-// Starts the second process, measures, and waits for its end.
+// Starts the second process, measures, and waits for its end; then kills some more.
 [[nodiscard]] std::expected<Outcome, Failure> measure(const Cell& cell);
+// How long it takes to notice the death of the second process, of one that is started for each kill.
+[[nodiscard]] std::optional<Failure> measure_deaths(const Cell& cell, Outcome& outcome);
 
 void print_heading(const std::vector<Cell>& cells);
 void print_row(const Outcome& outcome);

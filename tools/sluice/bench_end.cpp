@@ -59,4 +59,15 @@ sluice::Result<Report> End::hear() {
   return report;
 }
 
+sluice::Errc End::wait_for_end(std::chrono::steady_clock::time_point until) {
+  while (true) {
+    const auto received = channel_.receive(cell_.mode == Mode::sleep ? sluice::Deadline(until) : sluice::Deadline::now());
+    if (received) return sluice::Errc::protocol_error;  // nobody was asked for anything
+    const sluice::Errc code = received.error().code;
+    if (code != sluice::Errc::would_block) return code;
+    if (std::chrono::steady_clock::now() >= until) return sluice::Errc::timed_out;
+    if (cell_.yields) std::this_thread::yield();
+  }
+}
+
 }  // namespace tool::bench

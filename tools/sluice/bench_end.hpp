@@ -5,6 +5,7 @@
 // are only taken. `end` ends it, and the second process answers with a Report. It takes orders until the channel is closed.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -46,6 +47,9 @@ class End {
   sluice::Result<Order> next_order();
   sluice::Result<void> tell(const Report& report);
   sluice::Result<Report> hear();
+
+  // Waits in the cell's mode for the channel's end, though no longer than until then: what it says.
+  sluice::Errc wait_for_end(std::chrono::steady_clock::time_point until);
 
   [[nodiscard]] sluice::Channel& channel() noexcept { return channel_; }
 

@@ -42,22 +42,6 @@ std::int64_t all_switches() noexcept {
   return switches.voluntary + switches.involuntary;
 }
 
-std::vector<std::string> arguments_of(const Cell& cell) {
-  std::vector<std::string> arguments{"bench-peer",
-                                     "--mode",
-                                     std::string(name(cell.mode)),
-                                     "--size",
-                                     fmt::format("{}", cell.size),
-                                     "--whole-every",
-                                     fmt::format("{}", cell.whole_every),
-                                     "--seconds",
-                                     fmt::format("{}", cell.seconds)};
-  if (cell.in_place) arguments.emplace_back("--in-place");
-  if (cell.yields) arguments.emplace_back("--yields");
-  if (cell.processors[1]) arguments.insert(arguments.end(), {"--processor", fmt::format("{}", *cell.processors[1])});
-  return arguments;
-}
-
 class Measurement {
  public:
   Measurement(const Cell& cell, Met met)
@@ -215,12 +199,14 @@ std::expected<Outcome, Failure> measure(const Cell& cell) {
   const auto begun = Clock::now();
   if (cell.processors[0] && !stay_on(*cell.processors[0]))
     return std::unexpected(Failure{Exit::failed, fmt::format("processor {} can't be had", *cell.processors[0])});
-  auto met = start_peer(cell, arguments_of(cell));
+  auto met = start_peer(cell);
   if (!met) return std::unexpected(std::move(met.error()));
   const double setup_ms = std::chrono::duration<double, std::milli>(Clock::now() - begun).count();
   Measurement measurement(cell, *std::move(met));
   auto outcome = measurement.run();
-  if (outcome) outcome->setup_ms = setup_ms;
+  if (!outcome) return outcome;
+  outcome->setup_ms = setup_ms;
+  if (auto failed = measure_deaths(cell, *outcome)) return std::unexpected(*std::move(failed));
   return outcome;
 }
 

@@ -37,11 +37,28 @@ Failure cannot_start(const std::string& mechanism, int code) {
   return {Exit::failed, fmt::format("{}: can't start the second process: {}", mechanism, system_text(code))};
 }
 
+std::vector<std::string> arguments_of(const Cell& cell) {
+  std::vector<std::string> arguments{"bench-peer",
+                                     "--mode",
+                                     std::string(name(cell.mode)),
+                                     "--size",
+                                     fmt::format("{}", cell.size),
+                                     "--whole-every",
+                                     fmt::format("{}", cell.whole_every),
+                                     "--seconds",
+                                     fmt::format("{}", cell.seconds)};
+  if (cell.in_place) arguments.emplace_back("--in-place");
+  if (cell.yields) arguments.emplace_back("--yields");
+  if (cell.processors[1]) arguments.insert(arguments.end(), {"--processor", fmt::format("{}", *cell.processors[1])});
+  return arguments;
+}
+
 // The second process inherits its end: for what nobody can connect to.
-std::expected<Met, Failure> start_heir(const Cell& cell, std::vector<std::string> arguments) {
+std::expected<Met, Failure> start_heir(const Cell& cell) {
   const std::string endpoint = with_options(cell.mechanism + ":", cell.options);
   auto ends = sluice::child_end(endpoint, kInherited);
   if (!ends) return std::unexpected(failure(ends.error(), endpoint));
+  auto arguments = arguments_of(cell);
   arguments.emplace_back(kInherited);
   auto peer = start_self(arguments, ends->launch.handles, ends->launch.environment);
   if (!peer) return std::unexpected(cannot_start(cell.mechanism, peer.error()));
@@ -50,8 +67,8 @@ std::expected<Met, Failure> start_heir(const Cell& cell, std::vector<std::string
 
 }  // namespace
 
-std::expected<Met, Failure> start_peer(const Cell& cell, std::vector<std::string> arguments) {
-  if (cell.mechanism == "pipe") return start_heir(cell, std::move(arguments));
+std::expected<Met, Failure> start_peer(const Cell& cell) {
+  if (cell.mechanism == "pipe") return start_heir(cell);
   const ScratchFolder folder;
   if (folder.path().empty())
     return std::unexpected(Failure{Exit::failed, "can't make a folder to meet in; set TMPDIR to one that may be written to"});
@@ -59,6 +76,7 @@ std::expected<Met, Failure> start_peer(const Cell& cell, std::vector<std::string
   const std::string endpoint = with_options(cell.mechanism + ":" + place, cell.options);
   auto listener = sluice::listen(endpoint);
   if (!listener) return std::unexpected(failure(listener.error(), endpoint));
+  auto arguments = arguments_of(cell);
   arguments.push_back(with_options(listener->endpoint(), cell.options));  // with the real port
   auto peer = start_self(arguments, {}, {});
   if (!peer) return std::unexpected(cannot_start(cell.mechanism, peer.error()));

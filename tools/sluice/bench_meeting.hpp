@@ -4,7 +4,6 @@
 #include <expected>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include <sluice/channel.hpp>
 
@@ -17,8 +16,8 @@ struct Met {
   std::unique_ptr<ChildProcess> peer;
 };
 
-// Starts the second process with these arguments, to which it adds where to meet, and waits until it is there.
-[[nodiscard]] std::expected<Met, Failure> start_peer(const Cell& cell, std::vector<std::string> arguments);
+// Starts the second process, tells it what is to be measured and where to meet, and waits until it is there.
+[[nodiscard]] std::expected<Met, Failure> start_peer(const Cell& cell);
 
 // In the second process: its end of the channel. `endpoint` is what start_peer() has told it.
 [[nodiscard]] std::expected<sluice::Channel, Failure> join(const std::string& endpoint);

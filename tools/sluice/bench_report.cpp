@@ -34,7 +34,19 @@ std::string processors_text(const Cell& cell) {
   return fmt::format("on processors {} and {}", *cell.processors[0], *cell.processors[1]);
 }
 
-Json or_null(std::optional<int> number) { return number ? Json(*number) : Json(nullptr); }
+template <class Number>
+Json or_null(std::optional<Number> number) {
+  return number ? Json(*number) : Json(nullptr);
+}
+
+// Nobody was killed, nothing is known.
+Json of_deaths(const Cell& cell, std::int64_t noticed_ns) {
+  return or_null(cell.deaths > 0 ? std::optional(noticed_ns) : std::nullopt);
+}
+
+std::string death_text(const Cell& cell, std::int64_t noticed_ns) {
+  return cell.deaths > 0 ? duration_text(static_cast<double>(noticed_ns)) : "-";
+}
 
 std::string mechanism_text(const Cell& cell) {
   return cell.options.empty() ? cell.mechanism : cell.mechanism + "?" + cell.options;
@@ -54,19 +66,21 @@ void print_heading(const std::vector<Cell>& cells) {
           "and all of its bytes up to {}; beyond that both ends and 64 bytes that move on, and all in one of {}, not timed.\n",
           kWholeUpTo, kWholeEvery);
   }
-  print(stdout, "Round trips without the clock's share. Switches: of context, of both.\n\n");
-  print(stdout, "{:<14} {:>8} {:<5}  {:>9} {:>9} {:>9} {:>9}  {:>9} {:>10} {:>9}  {:>6}\n", "mechanism", "size", "mode",
-        "rtt p50", "p99", "p99.9", "switches", "msg/s", "MB/s", "switches", "errors");
+  print(stdout, "Round trips without the clock's share. Switches: of context, of both.\n");
+  print(stdout, "Death: from the kill of the second process until this one is told; median and worst of {}.\n\n", first.deaths);
+  print(stdout, "{:<14} {:>8} {:<5}  {:>9} {:>9} {:>9} {:>9}  {:>9} {:>10} {:>9}  {:>7} {:>7}  {:>6}\n", "mechanism", "size",
+        "mode", "rtt p50", "p99", "p99.9", "switches", "msg/s", "MB/s", "switches", "death", "worst", "errors");
 }
 
 void print_row(const Outcome& outcome) {
   constexpr double kMega = 1e6;
   const Cell& cell = outcome.cell;
-  print(stdout, "{:<14} {:>8} {:<5}  {:>9} {:>9} {:>9} {:>9.2f}  {:>9} {:>10.1f} {:>9.3f}  {:>6}\n", mechanism_text(cell),
-        size_text(cell.size), name(cell.mode), duration_text(static_cast<double>(outcome.rtt_median_ns)),
+  print(stdout, "{:<14} {:>8} {:<5}  {:>9} {:>9} {:>9} {:>9.2f}  {:>9} {:>10.1f} {:>9.3f}  {:>7} {:>7}  {:>6}\n",
+        mechanism_text(cell), size_text(cell.size), name(cell.mode), duration_text(static_cast<double>(outcome.rtt_median_ns)),
         duration_text(static_cast<double>(outcome.rtt_p99_ns)), duration_text(static_cast<double>(outcome.rtt_p999_ns)),
         outcome.switches_per_round_trip, rate_text(outcome.messages_per_s), outcome.bytes_per_s / kMega,
-        outcome.switches_per_message, outcome.errors);
+        outcome.switches_per_message, death_text(cell, outcome.death_noticed_median_ns),
+        death_text(cell, outcome.death_noticed_worst_ns), outcome.errors);
   (void)std::fflush(stdout);  // a row is there as soon as it is measured
 }
 
@@ -91,6 +105,9 @@ void print_json(const std::vector<Outcome>& outcomes) {
                     {"bytes_per_s", outcome.bytes_per_s},
                     {"context_switches_per_round_trip", outcome.switches_per_round_trip},
                     {"context_switches_per_message", outcome.switches_per_message},
+                    {"deaths", cell.deaths},
+                    {"death_noticed_median_ns", of_deaths(cell, outcome.death_noticed_median_ns)},
+                    {"death_noticed_worst_ns", of_deaths(cell, outcome.death_noticed_worst_ns)},
                     {"errors", outcome.errors},
                     {"checked", outcome.checked},
                     {"checked_whole", outcome.checked_whole},

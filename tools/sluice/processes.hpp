@@ -21,6 +21,8 @@ class ChildProcess {
   ChildProcess& operator=(const ChildProcess&) = delete;
 
   [[nodiscard]] virtual std::int64_t id() const noexcept = 0;
+  // Ends it without a word, and doesn't wait for that.
+  virtual void kill() noexcept = 0;
   // Waits for its end: its exit status, 128 + the number of the signal that ended it.
   [[nodiscard]] virtual int wait() noexcept = 0;
 

@@ -27,11 +27,15 @@ class Spawned final : public ChildProcess {
   explicit Spawned(pid_t id) noexcept : id_(id) {}
   ~Spawned() override {
     if (reaped_) return;
-    (void)::kill(id_, SIGKILL);
+    Spawned::kill();
     (void)Spawned::wait();
   }
 
   [[nodiscard]] std::int64_t id() const noexcept override { return id_; }
+
+  void kill() noexcept override {
+    if (!reaped_) (void)::kill(id_, SIGKILL);  // until then nobody else has its id
+  }
 
   [[nodiscard]] int wait() noexcept override {
     if (reaped_) return status_;
