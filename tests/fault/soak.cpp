@@ -116,7 +116,7 @@ Arguments read_arguments(int count, char** words) {
   return arguments;
 }
 
-// The repeats have at most half of the time; the kills have what is left, one half under load and the other on one core.
+// The repeats have at most two thirds of the time; the kills have what is left, one half under load and the other on one core.
 SoakRecord run_phases(const Arguments& arguments) {
   Random random(seed());
   SoakRecord record{.commit = arguments.commit, .minutes = arguments.minutes, .kills = {}, .repeats = {}, .problems = {}};
@@ -130,7 +130,7 @@ SoakRecord run_phases(const Arguments& arguments) {
   {
     const Load load(arguments.load, problems);
     record.repeats = {.name = load.phase(), .times = arguments.times, .scale = arguments.scale, .tallies = {}};
-    add(problems, run_repeats(record.repeats, arguments.programs, begin + minutes(arguments.minutes / 2), random));
+    add(problems, run_repeats(record.repeats, arguments.programs, begin + minutes(arguments.minutes * 2 / 3), random));
     const auto now = Clock::now();
     record.kills.push_back({load.phase(), {}});
     add(problems, run_kills(record.kills.back(), now + (end - now) / 2, random));

@@ -94,12 +94,18 @@ std::string describe_sums(const SoakRecord& record) {
       late += tally.noticed_late();
     }
   }
+  const auto& repeats = record.repeats;
   std::uint64_t passed = 0;
-  for (const auto& tally : record.repeats.tallies) passed += tally.passed;
+  std::uint64_t fewest = repeats.tallies.empty() ? 0 : repeats.times;
+  for (const auto& tally : repeats.tallies) {
+    passed += tally.passed;
+    fewest = std::min(fewest, tally.times);
+  }
   const auto& problems = record.problems;
   return std::to_string(kills) + " kills; of " + std::to_string(noticed) + " deaths in an exchange " + std::to_string(late) +
-         " were noticed later than after 100 ms; " + std::to_string(passed) +
-         " tests passed in repeats, at SLUICE_SCALE=" + text_of(record.repeats.scale, "%g") + "; " +
+         " were noticed later than after 100 ms. " + std::to_string(passed) +
+         " tests passed in repeats, at SLUICE_SCALE=" + text_of(repeats.scale, "%g") + ", of each at least " +
+         std::to_string(fewest) + " times of the " + std::to_string(repeats.times) + " that were wanted; " +
          (!problems.empty() ? std::to_string(problems.size()) + (problems.size() == 1 ? " problem:\n\n" : " problems:\n\n")
           : late != 0       ? "every other promise held.\n"
                             : "every promise held.\n");

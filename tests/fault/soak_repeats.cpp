@@ -26,6 +26,9 @@ namespace {
 
 // One process runs so many times in a row; the next has a new seed.
 constexpr std::uint64_t kTimesOfAProcess = 5;
+constexpr std::uint64_t kFewestTimes = 5;  // that prove something
+// They wait most of the time: for an event, a deadline, or for nothing to happen.
+constexpr long kProcessesOfAProcessor = 2;
 constexpr std::size_t kMostProblems = 10;
 // What one process takes at most: a test that hangs is ended by its own watchdog, where it has one, long before.
 constexpr milliseconds kLongest{20 * 60 * 1000};
@@ -67,7 +70,7 @@ std::vector<RepeatTally> all_to_repeat() {
     tally.label = "unit: " + std::string(filter);
     tally.program = "../sluice-unit-tests";
     tally.filter = filter;
-    tally.shares_user_limit = true;
+    tally.is_unit = true;
   }
   return all;
 }
@@ -112,11 +115,31 @@ PrintedResults read_results_of(const std::string& output) {
   return results;
 }
 
-// Several threads take their work from here: one process after the other, all entries once before any a second time.
+// One process.
+struct Piece {
+  RepeatTally& tally;
+  std::uint64_t times;
+};
+
+// All pieces, in the order in which they are run: first everything once, for the time may be over before the end. Then the unit
+// tests, which take less of it than the others by far.
+std::vector<Piece> all_pieces(RepeatPhase& phase) {
+  std::vector<Piece> pieces;
+  if (phase.times == 0) return pieces;
+  for (auto& tally : phase.tallies) pieces.push_back({tally, 1});
+  for (const bool unit : {true, false}) {
+    for (std::uint64_t done = 1; done < phase.times; done += kTimesOfAProcess)
+      for (auto& tally : phase.tallies)
+        if (tally.is_unit == unit) pieces.push_back({tally, std::min(kTimesOfAProcess, phase.times - done)});
+  }
+  return pieces;
+}
+
+// Several threads take their work from here: one process after the other.
 class Repeating {
  public:
   Repeating(RepeatPhase& phase, std::string programs, Clock::time_point until, Random& random)
-      : phase_(phase), programs_(std::move(programs)), until_(until), random_(random) {}
+      : phase_(phase), pieces_(all_pieces(phase)), programs_(std::move(programs)), until_(until), random_(random) {}
 
   // Runs processes until there is nothing more to be done.
   void work() {
@@ -125,44 +148,41 @@ class Repeating {
   [[nodiscard]] std::vector<std::string> problems() && { return std::move(problems_); }
 
  private:
-  struct Piece {
-    RepeatTally& tally;
-    std::uint64_t times;
+  struct Run {
+    Piece piece;
     std::uint64_t seed;
     std::string output;  // a file
   };
 
-  std::optional<Piece> take() {
+  std::optional<Run> take() {
     const std::lock_guard lock(mutex_);
-    const std::uint64_t done = taken_ / phase_.tallies.size() * kTimesOfAProcess;
-    if (done >= phase_.times || Clock::now() >= until_ || problems_.size() >= kMostProblems) return std::nullopt;
-    auto& tally = phase_.tallies[taken_ % phase_.tallies.size()];
-    const std::string output = scratch_.folder() + "/output-" + std::to_string(taken_++);
-    return Piece{tally, std::min(kTimesOfAProcess, phase_.times - done), random_.next(), output};
+    if (taken_ >= pieces_.size() || Clock::now() >= until_ || problems_.size() >= kMostProblems) return std::nullopt;
+    const std::string output = scratch_.folder() + "/output-" + std::to_string(taken_);
+    return Run{pieces_[taken_++], random_.next(), output};
   }
 
-  void run(const Piece& piece) {
+  void run(const Run& run) {
     std::string problem;
     try {
-      const UserLock lock(piece.tally.shares_user_limit ? UserLock::Hold::shared : UserLock::Hold::none);
-      problem = run_process(piece);
+      const UserLock lock(run.piece.tally.is_unit ? UserLock::Hold::shared : UserLock::Hold::none);
+      problem = run_process(run);
     } catch (const std::exception& failure) {
       problem = failure.what();
     }
-    const auto results = read_results_of(content_of(piece.output));
-    unlink(piece.output.c_str());
+    const auto results = read_results_of(content_of(run.output));
+    unlink(run.output.c_str());
     const std::lock_guard lock(mutex_);
-    count(piece, results, std::move(problem));
+    count(run, results, std::move(problem));
   }
 
   // Where the program ran to its end: empty, whether its tests have passed or not.
-  std::string run_process(const Piece& piece) {
-    const int output = open(piece.output.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  std::string run_process(const Run& run) {
+    const int output = open(run.output.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     if (output < 0) return "there is no room for its output";
     Process::Start start;
-    start.command = {programs_ + "/" + piece.tally.program, "--gtest_filter=" + piece.tally.filter,
-                     "--gtest_repeat=" + std::to_string(piece.times)};
-    start.environment = {"SLUICE_SEED=" + std::to_string(piece.seed), "SLUICE_SCALE=" + std::to_string(phase_.scale),
+    start.command = {programs_ + "/" + run.piece.tally.program, "--gtest_filter=" + run.piece.tally.filter,
+                     "--gtest_repeat=" + std::to_string(run.piece.times)};
+    start.environment = {"SLUICE_SEED=" + std::to_string(run.seed), "SLUICE_SCALE=" + std::to_string(phase_.scale),
                          "GTEST_OUTPUT="};
     start.output = output;
     std::optional<Process> process;
@@ -183,16 +203,16 @@ class Repeating {
                : "it ended with status " + std::to_string(*status);
   }
 
-  void count(const Piece& piece, const PrintedResults& results, std::string problem) {
-    auto& tally = piece.tally;
+  void count(const Run& run, const PrintedResults& results, std::string problem) {
+    auto& tally = run.piece.tally;
     tally.tests = std::max(tally.tests, results.tests);
     tally.times += results.iterations;
     tally.passed += results.passed;
     tally.skipped += results.skipped;
     tally.failed += results.failed.size();
-    if (problem.empty() && results.failed.empty() && results.iterations != piece.times)
-      problem = "it ran " + std::to_string(results.iterations) + " times instead of " + std::to_string(piece.times);
-    const std::string where = tally.label + ", repeated, SLUICE_SEED=" + std::to_string(piece.seed) + ": ";
+    if (problem.empty() && results.failed.empty() && results.iterations != run.piece.times)
+      problem = "it ran " + std::to_string(results.iterations) + " times instead of " + std::to_string(run.piece.times);
+    const std::string where = tally.label + ", repeated, SLUICE_SEED=" + std::to_string(run.seed) + ": ";
     if (!results.told.empty()) std::printf("%s\n%s\n", where.c_str(), results.told.c_str());
     for (const auto& name : results.failed) problems_.push_back(where + name + " has failed");
     if (problem.empty()) return;
@@ -200,13 +220,14 @@ class Repeating {
     problems_.push_back(where + problem);
   }
 
-  RepeatPhase& phase_;
+  const RepeatPhase& phase_;
+  std::vector<Piece> pieces_;
   std::string programs_;
   Clock::time_point until_;
   Random& random_;
   Scratch scratch_;
   std::mutex mutex_;
-  std::uint64_t taken_{0};
+  std::size_t taken_{0};
   std::vector<std::string> problems_;
 };
 
@@ -216,11 +237,12 @@ std::vector<std::string> run_repeats(RepeatPhase& phase, const std::string& prog
   phase.tallies = all_to_repeat();
   Repeating repeating(phase, programs, until, random);
   std::vector<std::thread> workers;
-  for (long worker = 0; worker < sysconf(_SC_NPROCESSORS_ONLN); ++worker) workers.emplace_back([&] { repeating.work(); });
+  for (long worker = 0; worker < kProcessesOfAProcessor * sysconf(_SC_NPROCESSORS_ONLN); ++worker)
+    workers.emplace_back([&] { repeating.work(); });
   for (auto& worker : workers) worker.join();
   auto problems = std::move(repeating).problems();
   for (const auto& tally : phase.tallies) {
-    if (tally.times < phase.times)
+    if (tally.times < std::min(kFewestTimes, phase.times))
       problems.push_back(tally.label + ", " + phase.name + ": repeated only " + std::to_string(tally.times) + " times of " +
                          std::to_string(phase.times));
     if (tally.times > 0 && tally.passed == 0) problems.push_back(tally.label + ", " + phase.name + ": no test has passed");

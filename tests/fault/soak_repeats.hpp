@@ -13,10 +13,10 @@ namespace sluice_test {
 
 // Tests that are repeated together, and what came of it.
 struct RepeatTally {
-  std::string label;    // a subject, or what the unit tests are about
-  std::string program;  // as seen from the folder with the test programs
-  std::string filter;   // as --gtest_filter takes it
-  bool shares_user_limit{false};
+  std::string label;       // a subject, or what the unit tests are about
+  std::string program;     // as seen from the folder with the test programs
+  std::string filter;      // as --gtest_filter takes it
+  bool is_unit{false};     // unit tests: some use what all processes of a user share (UserLock)
   std::uint64_t tests{0};  // of one time
   std::uint64_t times{0};
   std::uint64_t passed{0};
@@ -26,15 +26,15 @@ struct RepeatTally {
 
 struct RepeatPhase {
   std::string name;
-  std::uint64_t times{50};  // that each is wanted to run
+  std::uint64_t times{50};  // that each is to run, if there is time for it
   double scale{2};          // SLUICE_SCALE of the tests
   std::vector<RepeatTally> tallies;
 };
 
 // Fills the phase's tallies: the conformance tests of promises 2, 3, 4, 5 and 8 over every subject that is here, and the unit
 // tests with threads; `programs` is the folder of their programs. Ends when each has run so many times, or soon after `until`.
-// Returns what went wrong, to be read by people; a test that has failed, and tests that ran less often than wanted, are among
-// it.
+// Returns what went wrong, to be read by people; a test that has failed is among it, and tests that ran hardly ever, for they
+// prove nothing.
 [[nodiscard]] std::vector<std::string> run_repeats(RepeatPhase& phase, const std::string& programs, Clock::time_point until,
                                                    Random& random);
 
