@@ -73,7 +73,7 @@ struct Child {
 // inherited() finds the framing there, too. Errors: as connect(); not_found: there is no such program (Error::os_code tells);
 // peer_died: it ended before it had claimed its end (it doesn't use Sluice, or failed); then, and after every other error, it
 // has been killed and reaped. One that can't be killed, for it has become another user's, goes on, and is reaped as Process
-// says.
+// says. invalid_endpoint, as child_end(): there is no place behind the colon, for the two ends are made together.
 SLUICE_API Result<Child> spawn(std::string_view endpoint, std::span<const std::string> argv,
                                Deadline deadline = Deadline::never(), const Options& options = {});
 

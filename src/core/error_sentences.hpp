@@ -283,6 +283,8 @@ inline constexpr auto kSentences = std::to_array<Sentence>({
      "choose a shorter one"},
     {Errc::invalid_endpoint, Step::take_port, When::always, "this machine has no such address",
      "listen on one that it has: 127.0.0.1, or one of those that `ip address` lists"},
+    {Errc::invalid_endpoint, Step::inherit, When::always, "ends that are made together meet at no place",
+     "leave out what stands behind the colon, or listen and connect there"},
     {Errc::invalid_endpoint, kEveryStep, When::always, "what stands behind the colon names no place of this mechanism",
      "`sluice mechanisms` says what has to stand there"},
 

@@ -48,7 +48,8 @@ class Mechanism {
   // Prepares to connect; nothing is sent before Dialer::connect().
   [[nodiscard]] virtual Result<std::unique_ptr<Dialer>> dial(const Place& place) const = 0;
   // For ends that are made together, one to stay and one to be handed to another process: where the mechanism can. `capacity`:
-  // bytes a direction, 0: the mechanism's default. not_supported: it can't. limit_reached: descriptors, or the capacity.
+  // bytes a direction, 0: the mechanism's default. not_supported: it can't. invalid_endpoint (Step::inherit): a place is named,
+  // and there is none. limit_reached: descriptors, or the capacity.
   [[nodiscard]] virtual Result<Ends> make_ends(const Place& /*place*/, std::size_t /*capacity*/) const {
     return Error{Errc::not_supported, Step::inherit, 0, 0, 0};
   }

@@ -71,7 +71,8 @@ class Unix final : public links::Mechanism {
   }
 
   // Without a name: socketpair(2).
-  [[nodiscard]] Result<links::Ends> make_ends(const links::Place&, std::size_t) const override {
+  [[nodiscard]] Result<links::Ends> make_ends(const links::Place& place, std::size_t) const override {
+    if (!place.where.empty()) return Error{Errc::invalid_endpoint, Step::inherit, 0, 0, 0};
     return os::make_socket_ends();
   }
 

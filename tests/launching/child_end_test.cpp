@@ -115,6 +115,18 @@ TEST_P(ChildEnds, NamesAreWords) {
   EXPECT_CODE(sluice::inherited("nothing", Deadline::now()), Errc::not_found);
 }
 
+// Ends that are made together meet nowhere: a name that would be left unused is no name that was understood.
+TEST_P(ChildEnds, HaveNoPlace) {
+  const std::string endpoint = GetParam() + std::string{"/somewhere"};
+  const auto end = sluice::child_end(endpoint);
+  ASSERT_FALSE(end);
+  EXPECT_CODE(end, Errc::invalid_endpoint);
+  EXPECT_NE(sluice::describe(end.error(), endpoint).find("behind the colon"), std::string::npos);
+  const std::vector<std::string> words{child_program(), "echo"};
+  EXPECT_CODE(sluice::spawn(endpoint, words, kPatience), Errc::invalid_endpoint);
+  EXPECT_FALSE(has_children());
+}
+
 // The end travels to a process that has nothing to do with this one, as handles of a message.
 TEST(ChildEnd, TravelsOverAnotherChannel) {
   NEEDS("pipe", "unix");
@@ -195,7 +207,6 @@ TEST(Pipe, HasNoNames) {
   NEEDS("pipe");
   EXPECT_CODE(sluice::listen("pipe:"), Errc::not_supported);
   EXPECT_CODE(sluice::connect("pipe:", Deadline::now()), Errc::not_supported);
-  EXPECT_CODE(sluice::child_end("pipe:/somewhere"), Errc::invalid_endpoint);
   const auto refused = sluice::listen("pipe:");
   EXPECT_NE(sluice::describe(refused.error(), "pipe:").find("spawn()"), std::string::npos);
 }
