@@ -6,17 +6,32 @@ import re
 import shutil
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import harness
 from harness import DONE, FAILED, PATIENCE, PEER_DIED, ToolTest, main
 
 # XXH3-128 of nothing, as xxhsum -H2 prints it.
 DIGEST_OF_NOTHING = "99aa06d3014798d86001c324468d497f"
+AT_ONCE = 63  # that --clients=all takes: kMostStores (tools/sluice/store.hpp), but one
 LONG_PATIENCE = 600  # seconds, for gigabytes on a busy machine
 
 
 class Carrying(ToolTest):
     """Files arrive whole, whatever carries them."""
+
+    def send_slowly(self, name):
+        """A sender whose file has begun to arrive, and ends with its standard input."""
+        before = len(self.received())
+        sender = self.sluice("send", self.endpoint, "--as", name, "-", stdin=subprocess.PIPE)
+        sender.process.stdin.write(b"begun")
+        sender.process.stdin.flush()
+        deadline = time.monotonic() + PATIENCE
+        while len(self.received()) == before:  # it has another name until it is whole
+            self.assertLess(time.monotonic(), deadline, f"{name} doesn't begin: {sender.lines}")
+            time.sleep(0.01)
+        return sender
 
     def carry_over(self, mechanism, size):
         if mechanism not in harness.BUILT_IN:
@@ -83,9 +98,7 @@ class Carrying(ToolTest):
         receiving = self.receive("--into", self.into, "--clients=all")
         contents = {f"file-{number}": os.urandom(1_000_000 + number) for number in range(5)}
         # The first one sends nothing yet, and keeps nobody waiting.
-        slow = self.sluice("send", self.endpoint, "--as", "slow", "-", stdin=subprocess.PIPE)
-        slow.process.stdin.write(b"begun")
-        slow.process.stdin.flush()
+        slow = self.send_slowly("slow")
         senders = [self.sluice("send", self.endpoint, self.file(name, content)) for name, content in contents.items()]
         for sender in senders:
             self.assert_status(sender.end(), DONE)
@@ -94,6 +107,31 @@ class Carrying(ToolTest):
         self.assertIsNone(receiving.process.poll())
         contents["slow"] = b"begun"
         self.assertEqual({path.name: path.read_bytes() for path in self.into.iterdir()}, contents)
+
+    def test_a_receiver_of_many_waits_without_waking_up(self):
+        receiving = self.receive("--into", self.into, "--clients=all")
+        self.assert_idle(receiving)
+        idle = self.send_slowly("idle")
+        self.assert_idle(receiving, idle)
+        # One that ends is let go of, while another one stays.
+        self.assert_status(self.run_sluice("send", self.endpoint, self.file("short", b"short")), DONE)
+        self.assert_idle(receiving, idle)
+        self.assertEqual(len(list(Path(f"/proc/{receiving.process.pid}/task").iterdir())), 2)
+        idle.process.stdin.close()
+        self.assert_status(idle.end(), DONE)
+        self.assertEqual(self.received(), ["idle", "short"])
+
+    def test_a_receiver_that_is_full_waits_for_one_to_leave(self):
+        receiving = self.receive("--into", self.into, "--clients=all")
+        there = [self.send_slowly(f"file-{number}") for number in range(AT_ONCE)]
+        waiting = self.sluice("send", self.endpoint, "--timeout", "1m", self.file("waiting", b"waited"))
+        self.assert_idle(receiving, waiting)
+        self.assertNotIn("waiting", self.received())
+        for one in there:
+            one.process.stdin.close()
+        for one in (waiting, *there):
+            self.assert_status(one.end(), DONE)
+        self.assertEqual(len(self.received()), AT_ONCE + 1)
 
     def test_digests_are_those_of_xxhsum(self):
         sent, _ = self.carry([self.file("empty", b"")])

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import unittest
 from pathlib import Path
 
@@ -130,6 +131,26 @@ class ToolTest(unittest.TestCase):
 
     def assert_status(self, ended, status):
         self.assertEqual(ended[0], status, f"out: {ended[1][-2000:]!r}\nerr: {ended[2][-2000:]}")
+
+    def switches_of(self, processes):
+        """How often each thread of these has left its processor."""
+        counted = {}
+        for one in processes:
+            for task in Path(f"/proc/{one.process.pid}/task").iterdir():
+                lines = (task / "status").read_text().splitlines()
+                counted[task.name] = [line.split()[1] for line in lines if "ctxt_switches" in line]
+        return counted
+
+    def assert_idle(self, *processes):
+        """No thread of these wakes up any more: one that has a time-out of its own runs in every one of these moments."""
+        moment, deadline = 0.5, time.monotonic() + PATIENCE
+        while True:
+            before = self.switches_of(processes)
+            time.sleep(moment)
+            now = self.switches_of(processes)
+            if now == before:
+                return
+            self.assertLess(time.monotonic(), deadline, f"a thread wakes up: {before}, {now}")
 
     def carry(self, files, sender=(), receiver=(), endpoint=None, **options):
         """Sends files, and asserts that both sides are done: their standard outputs."""

@@ -2,15 +2,13 @@
 // hostile until proved otherwise: names are judged, sizes only shown, digests compared before a file appears.
 #include <fmt/format.h>
 
-#include <atomic>
 #include <chrono>
 #include <memory>
 #include <sluice/channel.hpp>
-#include <thread>
 #include <utility>
-#include <vector>
 
 #include "command.hpp"
+#include "crowd.hpp"
 #include "digest.hpp"
 #include "inbox.hpp"
 #include "meet.hpp"
@@ -254,40 +252,28 @@ Done serve(sluice::Channel channel, Store& store, const ReceiveOptions& options)
   return received;
 }
 
-// A sender that goes on beside others, on a thread of its own: each of its answers waits for nobody else.
-struct Served {
-  std::jthread thread;
-  std::shared_ptr<std::atomic<bool>> is_over;
-};
-
 void complain_of(const Failure& failure) {
   if (!failure.text.empty()) complain(failure.text);
 }
 
 Done serve_all(sluice::Listener listener, const ReceiveOptions& options) {
-  constexpr auto kLook = std::chrono::milliseconds(200);  // for those that are over, while nobody comes
-  std::vector<Served> served;
-  auto idle_until = options.common.deadline();
+  Crowd crowd(listener);
+  auto idle_until = options.common.deadline();  // while nobody is there
   while (true) {
-    std::erase_if(served, [](const Served& one) { return one.is_over->load(); });
-    const bool is_full = served.size() + 1 >= kMostStores;  // one store is the first one's, below
-    if (!served.empty()) idle_until = options.common.deadline();
-    if (is_full) {
-      std::this_thread::sleep_for(kLook);
+    if (crowd.let_go()) idle_until = options.common.deadline();
+    if (crowd.size() + 1 >= kMostStores) {  // one store is the first one's, in run_receive()
+      crowd.wait_for_one();
       continue;
     }
-    auto channel = listener.accept(served.empty() ? idle_until : sluice::Deadline(kLook));
-    if (!channel && channel.error().code == sluice::Errc::timed_out && !served.empty()) continue;
+    auto channel = listener.accept(crowd.size() == 0 ? idle_until : sluice::Deadline::never());
+    if (!channel && channel.error().code == sluice::Errc::interrupted) continue;  // one is over
     if (!channel) return std::unexpected(failure(channel.error(), options.common.endpoint));
-    auto is_over = std::make_shared<std::atomic<bool>>(false);
-    auto work = [&options, is_over, mine = *std::move(channel)]() mutable {
+    crowd.serve([&options, mine = *std::move(channel)]() mutable {
       auto store = make_store(options);
       const auto done = store ? serve(std::move(mine), **store, options) : std::unexpected(store.error());
       if (!done) complain_of(done.error());
       (void)std::fflush(stdout);
-      is_over->store(true);
-    };
-    served.push_back({std::jthread(std::move(work)), is_over});
+    });
   }
 }
 
