@@ -47,6 +47,17 @@ struct Statistics {
   std::uint64_t bytes_received{0};
   std::uint64_t known_taken{0};  // sent messages that the peer is known to have received
   std::uint64_t unknown{0};      // sent messages of which that is not known (yet)
+  // How often a call slept, for want of room (send, loan, finish; and flush and close, for the peer) or of a message. Counted
+  // as it falls asleep. A try is none, nor is a spin, nor a wait for the turn of Senders::many; an event loop sleeps elsewhere.
+  std::uint64_t waits_sending{0};
+  std::uint64_t waits_receiving{0};
+  // Wake-ups that went to the peer, and those that came from it. In shared memory an end rings the other's doorbell (Linux: a
+  // byte through a socketpair(2)), and only if that one has said that it is about to sleep: each ring is counted here, and
+  // there each call that a ring has woken, and each ring that arm() finds. Elsewhere the system wakes whoever waits, by the
+  // very call that carries the message, and tells nobody: none are sent, and received is how often what the peer sent, or the
+  // room it made, has ended a wait of the above.
+  std::uint64_t wake_ups_sent{0};
+  std::uint64_t wake_ups_received{0};
 };
 
 // One end of a channel: messages both ways, each whole, in order, exactly once.

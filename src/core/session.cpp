@@ -129,10 +129,14 @@ void Session::stop_waiting_for_room(Side side) {
 Result<Woken> Session::sleep_once(Side side, Wants wants, Deadline deadline) {
   if (is_foreign_ && incoming_end()) wants.incoming = false;  // a stream that has ended is readable for ever
   const auto points = records_->waiting_points(wants);
+  const bool is_ring = records_->ring() != nullptr;
+  if (side != Side::armed) count(waits_[static_cast<std::size_t>(side)], std::uint64_t{1});
   auto woken = place(side).sleep(points, deadline);
   if (!woken) return woken;
+  // A ring was meant for somebody who sleeps; that a kernel object is ready no event loop need have waited for.
+  if (woken->rung && (is_ring || side != Side::armed)) count(wake_ups_[static_cast<std::size_t>(side)], std::uint64_t{1});
   if (woken->severed) severed_.store(true, std::memory_order_release);
-  if (woken->rung && records_->ring() != nullptr) {
+  if (woken->rung && is_ring) {
     // One doorbell serves all sides: who silences it wakes the others that wait for it, too.
     // A bell whose other end is gone tells the same as the tether.
     if (!records_->ring()->silence()) severed_.store(true, std::memory_order_release);
@@ -225,7 +229,7 @@ Error Session::fail(const Error& error) {
 Statistics Session::statistics() {
   if (!is_foreign_process()) {
     const std::lock_guard lock(out_mutex_);
-    if (records_) (void)known_taken_locked();  // a ring tells without being asked
+    look_at_ring_locked();
   }
   // relaxed: each counter is right by itself
   Statistics now;
@@ -235,7 +239,22 @@ Statistics Session::statistics() {
   now.bytes_received = bytes_received_.load(std::memory_order_relaxed);
   now.known_taken = std::min(known_taken_.load(std::memory_order_relaxed), now.messages_sent);
   now.unknown = now.messages_sent - now.known_taken;
+  const auto of = [](const auto& counters, Side side) {
+    return counters[static_cast<std::size_t>(side)].load(std::memory_order_relaxed);
+  };
+  now.waits_sending = of(waits_, Side::sending) + of(waits_, Side::closing);
+  now.waits_receiving = of(waits_, Side::receiving);
+  now.wake_ups_sent = rings_sent_.load(std::memory_order_relaxed);
+  for (const auto side : kSides) now.wake_ups_received += of(wake_ups_, side);
   return now;
+}
+
+// What a ring tells without being asked; nothing of other shapes, or after cut().
+void Session::look_at_ring_locked() noexcept {
+  auto* const ring = records_ ? records_->ring() : nullptr;
+  if (ring == nullptr) return;
+  (void)known_taken_locked();
+  rings_sent_.store(ring->region()->rings_sent(), std::memory_order_relaxed);
 }
 
 void Session::advance() {

@@ -174,6 +174,7 @@ class Session {
   Result<void> try_flush(std::uint64_t target);
   Result<void> try_finish();
   [[nodiscard]] std::uint64_t known_taken_locked() noexcept;
+  void look_at_ring_locked() noexcept;
 
   // Several at a time (session_many.cpp).
   struct Batch;
@@ -348,6 +349,10 @@ class Session {
   std::atomic<std::uint64_t> bytes_sent_{0};
   std::atomic<std::uint64_t> messages_received_{0};
   std::atomic<std::uint64_t> bytes_received_{0};
+  // How often a call on each side slept, and was woken by the link: written by the call that is in that place.
+  std::array<std::atomic<std::uint64_t>, kSides.size()> waits_{};
+  std::array<std::atomic<std::uint64_t>, kSides.size()> wake_ups_{};
+  std::atomic<std::uint64_t> rings_sent_{0};  // as look_at_ring_locked() saw it last, under out_mutex_
   // Sent messages that the peer is known to have taken. Written in note_peer_took(), always under the same lock: in_mutex_, or
   // out_mutex_ where the channel is a ring; so it may be loaded and stored in two steps. release and acquire would not be
   // needed for the number, of which an old value only asks for one more look; see flush_target_ for who must not miss a new

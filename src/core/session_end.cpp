@@ -160,7 +160,7 @@ bool Session::discard_incoming() {
 // Lets go of link and tether. Nobody is in a call any more, and later ones see closing_ first.
 void Session::cut() {
   const std::scoped_lock locks(out_mutex_, in_mutex_);
-  if (records_ && records_->ring() != nullptr) (void)known_taken_locked();
+  look_at_ring_locked();
   trace_.note("closed", [] { return std::string("this end was closed"); });
   end_both({Errc::closed, Step::close, 0, 0, 0});
   tail_.drop();

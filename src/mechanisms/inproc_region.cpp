@@ -23,9 +23,6 @@ class InprocRegion final : public links::RegionLink {
   [[nodiscard]] std::span<std::byte> memory() const override { return region_->memory(); }
   [[nodiscard]] bool is_maker() const override { return end_ == CommonRegion::End::maker; }
   Result<void> reserve(std::size_t offset, std::size_t size) override { return region_->reserve(offset, size); }
-  void ring() noexcept override {
-    if (birthplace_.is_here()) region_->ring(end_);
-  }
   [[nodiscard]] bool silence() noexcept override {
     if (birthplace_.is_here()) region_->silence(end_);
     return true;  // both ends of the bell live as long as the region
@@ -33,6 +30,10 @@ class InprocRegion final : public links::RegionLink {
   [[nodiscard]] links::Waitable bell() const override { return region_->bell(end_); }
 
  private:
+  void ring_bell() noexcept override {
+    if (birthplace_.is_here()) region_->ring(end_);
+  }
+
   std::shared_ptr<CommonRegion> region_;
   const CommonRegion::End end_;
   Birthplace birthplace_;

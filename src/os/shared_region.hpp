@@ -43,7 +43,6 @@ class SharedRegion final : public links::RegionLink {
   [[nodiscard]] std::span<std::byte> memory() const override { return mapping_.memory(); }
   [[nodiscard]] bool is_maker() const override { return is_maker_; }
   Result<void> reserve(std::size_t offset, std::size_t size) override;
-  void ring() noexcept override { bell_.ring(); }
   [[nodiscard]] bool silence() noexcept override { return bell_.silence(); }
   [[nodiscard]] links::Waitable bell() const override { return bell_.waitable(); }
 
@@ -52,6 +51,7 @@ class SharedRegion final : public links::RegionLink {
   // Maps the object and backs its head and the first stretch of each ring.
   static Result<std::unique_ptr<SharedRegion>> open(links::Descriptor object, std::size_t capacity, Doorbell bell,
                                                     bool is_maker);
+  void ring_bell() noexcept override { bell_.ring(); }
 
   links::Descriptor object_;
   Mapping mapping_;

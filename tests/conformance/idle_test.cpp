@@ -65,6 +65,40 @@ TEST_P(IdleIsFree, WhileFlushAndCloseWaitForThePeer) {
   closer.join();
 }
 
+// A look at whether there is something wakes nobody, and who sleeps is woken once.
+TEST_P(IdleIsFree, TriesCostNoWakeUpsAndASleepCountsOnce) {
+  auto pair = meet();
+  const auto messages = stream({60});
+  for (int i = 0; i < 20; ++i) EXPECT_CODE(pair.channel.receive(Deadline::now()), Errc::would_block);
+  EXPECT_FAILED(pair.peer->call("receive size=60 deadline=now"), Errc::would_block);
+  EXPECT_OK(messages.send(pair.channel, 0, Deadline::now()));
+  auto ours = pair.channel.statistics();
+  auto theirs = pair.peer->call("statistics");
+  EXPECT_EQ(ours.waits_sending + ours.waits_receiving + ours.wake_ups_sent + ours.wake_ups_received, 0U);
+  for (const auto* counter : {"waits_sending", "waits_receiving", "wake_ups_sent", "wake_ups_received"})
+    EXPECT_EQ(theirs.number(counter), 0U) << counter;
+
+  EXPECT_DONE(pair.peer->call("receive size=60"));
+  const auto waits_before = pair.peer->call("statistics").number("waits_receiving");
+  const auto woken_before = pair.peer->call("statistics").number("wake_ups_received");
+  const auto receiving = pair.peer->start("receive size=60 first=1");
+  const auto until = Clock::now() + patience();
+  while (pair.peer->call("statistics", "looking").number("waits_receiving") == waits_before) ASSERT_LT(Clock::now(), until);
+  EXPECT_OK(messages.send(pair.channel, 1, soon()));
+  EXPECT_DONE(pair.peer->finish(receiving));
+  theirs = pair.peer->call("statistics");
+  ours = pair.channel.statistics();
+  EXPECT_GE(theirs.number("wake_ups_received"), woken_before + 1);
+  if (subject().bytes_a_second == 0) {  // else it comes in parts
+    EXPECT_EQ(theirs.number("waits_receiving"), waits_before + 1);
+    EXPECT_EQ(theirs.number("wake_ups_received"), woken_before + 1);
+  }
+  EXPECT_EQ(theirs.number("waits_sending"), 0U);
+  EXPECT_EQ(ours.waits_sending + ours.waits_receiving, 0U);
+  const bool is_region = pair.channel.traits().shape == sluice::Shape::region;
+  EXPECT_EQ(ours.wake_ups_sent, is_region ? 1U : 0U);
+}
+
 TEST_P(IdleIsFree, WhileAListenerAcceptsAndAClientWaitsForIt) {
   if (answered_without_names()) return;
   SKIP_UNDER_THREAD_SANITIZER();

@@ -231,6 +231,10 @@ Words statistics(Interpreter& interpreter, const Words& words, const Progress&) 
   answer.set("bytes_received", counted.bytes_received);
   answer.set("known_taken", counted.known_taken);
   answer.set("unknown", counted.unknown);
+  answer.set("waits_sending", counted.waits_sending);
+  answer.set("waits_receiving", counted.waits_receiving);
+  answer.set("wake_ups_sent", counted.wake_ups_sent);
+  answer.set("wake_ups_received", counted.wake_ups_received);
   return answer;
 }
 

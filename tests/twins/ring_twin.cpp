@@ -36,11 +36,12 @@ class HeapRegion final : public links::RegionLink {
   [[nodiscard]] std::span<std::byte> memory() const override { return {memory_.get(), kSize}; }
   [[nodiscard]] bool is_maker() const override { return true; }
   Result<void> reserve(std::size_t, std::size_t) override { return {}; }
-  void ring() noexcept override {}
   [[nodiscard]] bool silence() noexcept override { return true; }
   [[nodiscard]] links::Waitable bell() const override { return {}; }
 
  private:
+  void ring_bell() noexcept override {}
+
   static constexpr std::size_t kSize = core::region_size(core::kMinCapacity);
   static constexpr std::align_val_t kAlignment{core::kLineDistance};
   struct Free {

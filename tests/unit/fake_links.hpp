@@ -169,13 +169,14 @@ class FakeRegion final : public links::RegionLink {
   [[nodiscard]] std::span<std::byte> memory() const override { return *memory_; }
   [[nodiscard]] bool is_maker() const override { return is_maker_; }
   sluice::Result<void> reserve(std::size_t, std::size_t) override { return {}; }
-  void ring() noexcept override { ++rings; }
   [[nodiscard]] bool silence() noexcept override { return true; }
   [[nodiscard]] links::Waitable bell() const override { return {}; }
 
   std::size_t rings{0};  // how often the peer's doorbell was rung
 
  private:
+  void ring_bell() noexcept override { ++rings; }
+
   static constexpr std::align_val_t kLine{128};
   Memory memory_;
   bool is_maker_;
