@@ -115,6 +115,25 @@ class ToolTest(unittest.TestCase):
         process.wait_for("listening on")
         return process
 
+    def listen(self, *arguments, endpoint=None, **options):
+        process = self.sluice("listen", endpoint or self.endpoint, *arguments, **options)
+        # As it stands there, with the real port.
+        process.endpoint = process.line_with("listening on").split("listening on ")[1].strip()
+        return process
+
+    def say(self, process, content):
+        process.process.stdin.write(content)
+        process.process.stdin.flush()
+
+    def wait_for_output(self, process, content):
+        """Waits until exactly this was printed."""
+        def is_there():
+            return process.collected[process.process.stdout] == content
+
+        with process.changed:
+            process.changed.wait_for(is_there, PATIENCE)
+        self.assertEqual(process.collected[process.process.stdout], content)
+
     def run_sluice(self, *arguments, **options):
         return self.sluice(*arguments, **options).end()
 

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -14,25 +13,6 @@ from harness import DONE, FAILED, PATIENCE, PEER_DIED, TIMED_OUT, WRONG_USAGE, T
 
 class Talking(ToolTest):
     """Standard streams as the messages of a channel."""
-
-    def listen(self, *arguments, endpoint=None, **options):
-        process = self.sluice("listen", endpoint or self.endpoint, *arguments, **options)
-        # As it stands there, with the real port.
-        process.endpoint = process.line_with("listening on").split("listening on ")[1].strip()
-        return process
-
-    def say(self, process, content):
-        process.process.stdin.write(content)
-        process.process.stdin.flush()
-
-    def wait_for_output(self, process, content):
-        """Waits until exactly this was printed."""
-        def is_there():
-            return process.collected[process.process.stdout] == content
-
-        with process.changed:
-            process.changed.wait_for(is_there, PATIENCE)
-        self.assertEqual(process.collected[process.process.stdout], content)
 
     def talk(self, listener_says, connector_says, flags=(), endpoint=None, options=""):
         """Both sides say what they have: what (listener, connector) have printed."""
@@ -211,90 +191,6 @@ class Talking(ToolTest):
         connected.process.stdin.close()
         self.assertEqual(connected.end(), (DONE, b"", ""))
         self.assertEqual(listening.end(), (DONE, b"hush\n", ""))
-
-    # ---- several clients, and programs for them ----
-
-    def converse(self, content, endpoint=None, *flags):
-        connected = self.sluice("connect", endpoint or self.endpoint, *flags, stdin=subprocess.PIPE)
-        connected.process.stdin.write(content)
-        connected.process.stdin.close()
-        ended = connected.end()
-        self.assert_status(ended, DONE)
-        return ended[1]
-
-    def test_serial_clients_come_one_after_the_other(self):
-        self.listen("--clients=serial", "--exec", "cat")
-        for number in range(3):
-            line = b"client %d\n" % number
-            self.assertEqual(self.converse(line), line)
-
-    def test_a_killed_client_does_not_end_a_serial_listener(self):
-        listening = self.listen("--clients=serial", stdin=subprocess.PIPE)
-        connected = self.sluice("connect", self.endpoint, stdin=subprocess.PIPE)
-        self.say(connected, b"first\n")
-        self.wait_for_output(listening, b"first\n")
-        connected.process.kill()
-        listening.wait_for("ended without a goodbye")
-        connected = self.sluice("connect", self.endpoint, stdin=subprocess.PIPE)
-        self.say(connected, b"second\n")
-        self.wait_for_output(listening, b"first\nsecond\n")
-        listening.process.stdin.close()
-        connected.process.stdin.close()
-        self.assert_status(connected.end(), DONE)
-
-    def test_many_clients_are_served_at_once(self):
-        listening = self.listen("--clients=all", stdin=subprocess.PIPE)
-        clients = [self.sluice("connect", self.endpoint, stdin=subprocess.PIPE) for _ in range(5)]
-        for number, client in enumerate(clients):
-            self.say(client, b"%d\n" % number)
-        for number in range(5):
-            listening.wait_for(f"{number}\n")
-        self.say(listening, b"to all\n")
-        for client in clients:
-            self.wait_for_output(client, b"to all\n")
-        listening.process.stdin.close()
-        for client in clients:
-            client.process.stdin.close()
-            self.assert_status(client.end(), DONE)
-        self.assertIsNone(listening.process.poll(), "it goes on")
-
-    def test_each_client_gets_a_program_of_its_own(self):
-        self.listen("--clients=all", "--exec", "while read line; do echo \"$$ got $line\"; done")
-        first = self.sluice("connect", self.endpoint, stdin=subprocess.PIPE)
-        second = self.sluice("connect", self.endpoint, stdin=subprocess.PIPE)
-        self.say(first, b"a\n")
-        self.say(second, b"b\n")
-        mine = first.line_with("got a").split()[0]
-        others = second.line_with("got b").split()[0]
-        self.assertNotEqual(mine, others)
-        for client in (first, second):
-            client.process.stdin.close()
-            self.assert_status(client.end(), DONE)
-
-    def test_a_program_that_answers_at_its_end_does_answer(self):
-        listening = self.listen("--exec", "tr a-z A-Z")
-        self.assertEqual(self.converse(b"hello\nworld\n"), b"HELLO\nWORLD\n")
-        self.assert_status(listening.end(), DONE)
-
-    def test_more_passes_through_a_program_than_its_pipes_hold(self):
-        listening = self.listen("--exec", "cat")
-        content = b"".join(b"%d %s\n" % (number, b"x" * 1000) for number in range(3000))
-        self.assertEqual(self.converse(content), content)
-        self.assert_status(listening.end(), DONE)
-
-    def test_a_program_that_fails_is_told(self):
-        listening = self.listen("--exec", "cat > /dev/null; exit 3")
-        self.assertEqual(self.converse(b"hello\n"), b"")
-        ended = listening.end()
-        self.assert_status(ended, FAILED)
-        self.assertIn("exited with status 3", ended[2])
-
-    def test_a_program_ends_with_its_killed_client(self):
-        listening = self.listen("--exec", "echo here; exec sleep 1000")
-        connected = self.sluice("connect", self.endpoint, stdin=subprocess.PIPE)
-        connected.wait_for("here")
-        connected.process.kill()
-        self.assert_status(listening.end(), PEER_DIED)
 
     # ---- strangers ----
 

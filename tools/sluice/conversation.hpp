@@ -38,8 +38,8 @@ class Conversation {
   void give(std::shared_ptr<const std::string> message) noexcept { pending_ = std::move(message); }
   // No further message will be given.
   void end_input() noexcept { input_ended_ = true; }
-  [[nodiscard]] bool needs_message() const noexcept { return !pending_ && !input_ended_; }
-  [[nodiscard]] bool has_pending() const noexcept { return pending_ != nullptr; }
+  [[nodiscard]] bool needs_message() const noexcept { return !pending_ && !input_ended_ && !is_over(); }
+  [[nodiscard]] bool has_pending() const noexcept { return pending_ && !is_over(); }
   // Nobody wants what is still received.
   void stop_listening() noexcept { listens_ = false; }
   // What was received, as it is printed; taken by the caller.
@@ -51,10 +51,19 @@ class Conversation {
   void move();
   // What is to be waited for at the channel; nothing: it need not be waited for at all.
   [[nodiscard]] std::optional<sluice::Want> want() const noexcept;
-  // Its channel has ended, says the WaitSet.
-  void look_at_end();
+  // Its channel has ended, says the WaitSet: both ways, if nothing was wanted of it.
+  void look_at_end(bool is_both_ways);
   // Both directions have ended, or it has failed.
   [[nodiscard]] bool is_over() const noexcept { return failure_ || (finished_ && !listens_); }
+
+  // What follows once it is over. The peer may still have to take what was sent, and to say its goodbye: that is waited for
+  // until a deadline, by close(), or step by step where others must not wait for this one.
+  void part(sluice::Deadline until) noexcept { parts_until_ = until; }
+  [[nodiscard]] const std::optional<sluice::Deadline>& parts_until() const noexcept { return parts_until_; }
+  // Moves what can be moved without waiting: true once there is nothing to wait for any more, or the deadline has passed.
+  [[nodiscard]] bool has_parted();
+  void close();
+
   // How it has ended; nothing: well.
   [[nodiscard]] std::optional<sluice::Error> failure() const noexcept { return failure_ ? failure_ : lost_; }
   [[nodiscard]] std::uint64_t most() const noexcept { return channel_.traits().max_message; }
@@ -68,6 +77,8 @@ class Conversation {
   void send();
   void receive();
   void end_by(const sluice::Error& error);
+  void note_loss(const sluice::Result<void>& last);
+  [[nodiscard]] bool is_foreign() const noexcept { return channel_.traits().framing != "sluice"; }
 
   sluice::Channel channel_;
   Form form_;
@@ -78,6 +89,8 @@ class Conversation {
   bool listens_{true};
   std::optional<sluice::Error> lost_;  // what was sent: the peer has died
   std::optional<sluice::Error> failure_;
+  std::optional<sluice::Deadline> parts_until_;
+  bool is_peer_gone_{false};  // it has said goodbye, or is dead
 };
 
 // Serves one channel that is connected, over the standard streams.

@@ -25,7 +25,7 @@ using sluice::Deadline;
 using sluice::Errc;
 using sluice::Want;
 
-constexpr auto kFarewell = std::chrono::seconds(2);
+constexpr auto kFarewell = std::chrono::seconds(2);  // for a peer to take what was sent, once all is said
 constexpr std::size_t kReadAtOnce = std::size_t{64} << 10;
 
 class Hub {
@@ -45,14 +45,15 @@ class Hub {
   std::expected<void, Failure> accept();
   std::expected<void, Failure> turn();
   std::expected<void, Failure> wait();
-  void handle(const sluice::Event& event);
+  std::expected<void, Failure> handle(const sluice::Event& event);
   void give_from_standard_input();
   void give_from_program(Conversation& one);
   void read_standard_input();
   void read_program(Conversation& one);
   void print(Conversation& one);
   std::expected<void, Failure> end_finished();
-  std::expected<void, Failure> end(Conversation& one);
+  [[nodiscard]] bool has_parted(Conversation& one);
+  void end_program(Conversation& one);
   void watch(Conversation& one);
   void watch_others();
   void set_watched(bool& is_watched, bool shall_be, sluice::Waitable waitable, Key key);
@@ -137,34 +138,32 @@ std::expected<void, Failure> Hub::wait() {
   if (conversations_.empty() && !idle_until_)
     idle_until_ = options_.timeout ? Deadline(std::chrono::duration<double>(*options_.timeout)) : Deadline::never();
   auto deadline = idle_until_.value_or(Deadline::never());
+  for (const auto& [key, one] : conversations_) deadline = deadline.or_earlier(one->parts_until().value_or(Deadline::never()));
   if (found_something_ || (input_always_ready_ && wants_input())) deadline = Deadline::now();
   if (input_always_ready_) input_ready_ = true;
   const auto count = set_->wait(events, deadline);
+  const bool is_late = !count && count.error().code == Errc::timed_out;
+  if (is_late && !conversations_.empty()) return {};  // one has had its time to part
   if (!count && count.error().code == Errc::would_block) return {};
-  if (!count && count.error().code == Errc::timed_out)
-    return failed_with({Errc::timed_out, sluice::Step::accept, 0, 0, 0}, options_.endpoint);
+  if (is_late) return failed_with({Errc::timed_out, sluice::Step::accept, 0, 0, 0}, options_.endpoint);
   if (!count) return failed_with(count.error(), options_.endpoint);
   for (const auto& event : std::span(events).first(*count)) {
-    if (event.key != kListener) {
-      handle(event);
-    } else if (auto accepted = accept(); !accepted) {
-      return accepted;
-    }
+    if (auto handled = handle(event); !handled) return handled;
   }
   return {};
 }
 
-void Hub::handle(const sluice::Event& event) {
-  if (event.key == kInput) {
-    input_ready_ = true;
-    return;
-  }
+// Channels, and the inputs of programs, are looked at in each turn.
+std::expected<void, Failure> Hub::handle(const sluice::Event& event) {
+  if (event.key == kListener) return accept();
+  if (event.key == kInput) input_ready_ = true;
+  if (event.key < kFirst) return {};
   const Key part = (event.key - kFirst) % kKeys;
   const auto found = conversations_.find(event.key - part);
-  if (found == conversations_.end()) return;
-  if (part == 0 && event.ended) found->second->look_at_end();
+  if (found == conversations_.end()) return {};
+  if (part == 0 && event.ended) found->second->look_at_end(watched_[found->first].want == Want::nothing);
   if (part == 1) read_program(*found->second);
-  // Its channel, and its program's input, are looked at in each turn.
+  return {};
 }
 
 // ---- conversations begin and end -----------------------------------------------------------------------------------------
@@ -202,19 +201,21 @@ std::expected<void, Failure> Hub::end_finished() {
   for (auto at = conversations_.begin(); at != conversations_.end();) {
     Conversation& one = *at->second;
     // What was received is printed first.
-    if (!one.is_over() || (!one.received().empty() && one.program && one.program->input)) {
+    const bool is_printed = one.received().empty() || !one.program || !one.program->input;
+    if (!one.is_over() || !is_printed || !has_parted(one)) {
       ++at;
       continue;
     }
-    auto ended = end(one);
+    const auto failed = one.failure();
     watched_.erase(at->first);
-    at = conversations_.erase(at);
-    if (ended) continue;
+    at = conversations_.erase(at);  // and takes its channel out of the set
+    if (!failed) continue;
+    auto why = failure(*failed, options_.endpoint);
     if (options_.clients == Clients::one) {
       for (const auto& program : ending_) (void)program->wait();
-      return ended;
+      return std::unexpected(std::move(why));
     }
-    complain(ended.error().text);
+    complain(why.text);
   }
   std::erase_if(ending_, [&](const auto& program) {
     if (options_.clients == Clients::one || !program->has_ended()) return false;
@@ -224,22 +225,28 @@ std::expected<void, Failure> Hub::end_finished() {
   return {};
 }
 
-std::expected<void, Failure> Hub::end(Conversation& one) {
-  Watched& watched = watched_[one.key];
-  if (watched.want) (void)set_->remove(one.channel());
-  if (one.program) {
-    set_watched(watched.output, false, one.program->output ? one.program->output->waitable() : sluice::Waitable{}, one.key + 1);
-    set_watched(watched.input, false, one.program->input ? one.program->input->waitable() : sluice::Waitable{}, one.key + 2);
-    one.program->input.reset();
-    one.program->output.reset();
-    if (one.failure()) one.program->terminate();  // nobody is there any more for what it does
-    ending_.push_back(std::move(one.program));
+// Whether there is nothing left to be done for one that is over. The peer has some time to take what was sent; beside others
+// that is waited for in the set, for a peer that is stopped delays nobody.
+bool Hub::has_parted(Conversation& one) {
+  if (!one.parts_until()) {
+    one.part(kFarewell);
+    end_program(one);
   }
-  auto failed = one.failure();
-  const auto closed = one.channel().close(kFarewell);
-  // A peer that died at the very end may not have got everything; one that is slow still gets it.
-  if (!failed && !closed && closed.error().code == Errc::peer_died) failed = closed.error();
-  return failed ? failed_with(*failed, options_.endpoint) : std::expected<void, Failure>();
+  if (options_.clients == Clients::all) return one.has_parted();
+  if (std::exchange(watched_[one.key].want, std::nullopt)) (void)set_->remove(one.channel());
+  one.close();
+  return true;
+}
+
+void Hub::end_program(Conversation& one) {
+  if (!one.program) return;
+  Watched& watched = watched_[one.key];
+  set_watched(watched.output, false, one.program->output ? one.program->output->waitable() : sluice::Waitable{}, one.key + 1);
+  set_watched(watched.input, false, one.program->input ? one.program->input->waitable() : sluice::Waitable{}, one.key + 2);
+  one.program->input.reset();
+  one.program->output.reset();
+  if (one.failure()) one.program->terminate();  // nobody is there any more for what it does
+  ending_.push_back(std::move(one.program));
 }
 
 // ---- input and output ----------------------------------------------------------------------------------------------------
