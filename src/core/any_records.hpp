@@ -27,6 +27,7 @@ struct Wants {
   bool incoming{false};  // a record from the peer
   bool room{false};      // room for a record of ours
   bool taken{false};     // the peer's count of messages taken
+  bool retry{false};     // some time: what the system has refused it doesn't tell when to try again (kRetryRefused)
 
   friend bool operator==(const Wants&, const Wants&) = default;
 };

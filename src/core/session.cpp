@@ -53,12 +53,14 @@ void Session::wake_all() noexcept {
 // What a call on this side waits for.
 Wants Session::wants_of(Side side) {
   bool move_out = false;
+  bool retry = false;
   {
     const std::lock_guard lock(out_mutex_);  // not while somebody is moving
     move_out = out_work_.load(std::memory_order_acquire) || (side == Side::closing && !goodbye_put_);
+    retry = move_out && is_refused_;  // then there is room, and it is no use
   }
-  if (side == Side::armed) return wants_when_armed(move_out);
-  if (side != Side::sending) return {.incoming = true, .room = move_out};
+  if (side == Side::armed) return wants_when_armed(move_out, retry);
+  if (side != Side::sending) return {.incoming = true, .room = move_out && !retry, .retry = retry};
   const bool is_flush = flush_target_.load(std::memory_order_relaxed) != 0;  // relaxed: set by this very thread
   // seq_cst: said before the look at the receiving place and at what is read ahead. A receiving call changes these and then
   // looks at this (Call): one of the two sees the other.
@@ -67,7 +69,7 @@ Wants Session::wants_of(Side side) {
   const std::lock_guard lock(in_mutex_);
   const bool listens = hears && has_room_ahead_locked(kAheadMessages, kAheadBytes);
   if (listens) sender_is_deaf_.store(false, std::memory_order_relaxed);  // relaxed: at worst a wake-up in vain
-  return {.incoming = listens, .room = move_out || !is_flush, .taken = is_flush};
+  return {.incoming = listens, .room = (move_out || !is_flush) && !retry, .taken = is_flush, .retry = retry};
 }
 
 // Whether the peer has said goodbye and still waits for our answer, which may be stuck behind a link that is full.
@@ -130,6 +132,7 @@ Result<Woken> Session::sleep_once(Side side, Wants wants, Deadline deadline) {
   if (is_foreign_ && incoming_end()) wants.incoming = false;  // a stream that has ended is readable for ever
   const auto points = records_->waiting_points(wants);
   const bool is_ring = records_->ring() != nullptr;
+  if (wants.retry) deadline = deadline.or_earlier(kRetryRefused);
   if (side != Side::armed) count(waits_[static_cast<std::size_t>(side)], std::uint64_t{1});
   auto woken = place(side).sleep(points, deadline);
   if (!woken) return woken;

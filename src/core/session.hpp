@@ -59,7 +59,11 @@ struct Established {
 inline constexpr std::size_t kAheadMessages = 64;
 inline constexpr std::size_t kAheadBytes = std::size_t{1} << 20;
 inline constexpr std::uint32_t kSendsBetweenLooks = 16;  // a sender that never waits must learn of a death, too
-inline constexpr std::size_t kAheadHandles = 64;         // a process may have 1024 descriptors, as systems come (getrlimit(2))
+// How long until what the system has refused is tried again. Above all that are handles on their way, of which a user may have
+// only so many (ETOOMANYREFS, unix(7)): room for more comes when any process of the user receives some, and nothing tells of
+// it. An accepted message waits for that; to try so often costs little, and delays it by less than a person notices.
+inline constexpr std::chrono::milliseconds kRetryRefused{20};
+inline constexpr std::size_t kAheadHandles = 64;  // a process may have 1024 descriptors, as systems come (getrlimit(2))
 
 class Beginning;
 
@@ -164,6 +168,7 @@ class Session {
   auto try_put(Step step, Put put, HasBegun has_begun) -> decltype(put());
   Result<void> put_locked(OutgoingMessage& message);
   Result<void> move_locked();
+  Result<void> move_all_locked();
   Result<void> move_control_locked();
   Result<void> put_control_locked(Word word, std::uint32_t number);
   void move_out();
@@ -209,7 +214,7 @@ class Session {
   // Armed for an event loop (session_armed.cpp).
   Result<Found> arm_once();
   [[nodiscard]] Found look(bool is_writable);
-  [[nodiscard]] Wants wants_when_armed(bool move_out);
+  [[nodiscard]] Wants wants_when_armed(bool move_out, bool retry);
 
   // The end (session_end.cpp).
   Result<void> try_close();
@@ -249,6 +254,7 @@ class Session {
   std::array<WaitingPlace, kSides.size()> places_;
   HalfLock& out_mutex_{places_[static_cast<std::size_t>(Side::sending)].half()};
   Tail tail_;                                // of an accepted message
+  bool is_refused_{false};                   // the last move_locked() met a refusal of the system, and is to be tried again
   std::optional<std::uint32_t> ask_;         // to be put: tell me when you have taken so many
   std::optional<std::uint64_t> asked_peer_;  // what we asked last
   bool finish_put_{false};

@@ -75,6 +75,8 @@ Result<Session::Found> Session::arm_once() {
     // A send on another thread has found the connection for handles full: that is one more thing to be woken by.
     if (records_->waits_for_handles() != waits_for_handles) continue;
     if (!wants.room) stop_waiting_for_room(Side::armed);  // it was wanted before, perhaps
+    if (auto set = place(Side::armed).set_alarm(wants.retry ? std::optional{kRetryRefused} : std::nullopt); !set)
+      return set.error();
     return Found{};
   }
   wake(Side::armed);  // the loop comes back at once
@@ -112,11 +114,11 @@ Session::Found Session::look(bool is_writable) {
 }
 
 // What has to wake the event loop.
-Wants Session::wants_when_armed(bool move_out) {
+Wants Session::wants_when_armed(bool move_out, bool retry) {
   const bool is_over = incoming_end() && outgoing_end();
   const std::lock_guard lock(in_mutex_);
   const bool listens = !is_over && has_room_ahead_locked(kAheadMessages, kAheadBytes);
-  return {.incoming = listens, .room = move_out || wants(armed_for_, Want::room)};
+  return {.incoming = listens, .room = (move_out || wants(armed_for_, Want::room)) && !retry, .retry = retry};
 }
 
 }  // namespace sluice::inline v0::core

@@ -93,8 +93,17 @@ Result<void> Session::put_locked(OutgoingMessage& message) {
   }
 }
 
-// Moves the tail and what control records are due. would_block: not everything could be moved.
+// Moves the tail and what control records are due. would_block: not everything could be moved, for want of room or because the
+// system has refused it: the channel goes on, for an accepted message is not dropped, and is_refused_ says that only time
+// helps.
 Result<void> Session::move_locked() {
+  auto moved = move_all_locked();
+  const auto code = moved ? Errc::would_block : moved.error().code;
+  is_refused_ = code != Errc::would_block && code != Errc::peer_died && code != Errc::protocol_error;
+  return is_refused_ ? Result<void>{would_block()} : moved;
+}
+
+Result<void> Session::move_all_locked() {
   // seq_cst: before the looks at what is due; whoever makes something due sets this flag afterwards
   out_work_.store(false, std::memory_order_seq_cst);
   auto moved = move_control_locked();
@@ -168,7 +177,7 @@ void Session::move_out() {
     severed_.store(true, std::memory_order_release);  // pairs with the acquire in is_peer_gone()
   } else if (moved.error().code == Errc::protocol_error) {
     end_both(moved.error());
-  }  // else the system has refused it for now: it stays due, for an accepted message is not dropped
+  }
 }
 
 // Copies what is left of an accepted message; whoever calls next moves it on.

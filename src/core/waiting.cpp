@@ -7,6 +7,7 @@ namespace {
 
 constexpr std::uint64_t kFirstPoint = 0;  // and 1
 constexpr std::uint64_t kTether = 2;      // all of its waitables
+constexpr std::uint64_t kAlarm = 3;       // says nothing but that it is time
 constexpr std::size_t kReadyAtOnce = 8;
 
 }  // namespace
@@ -65,12 +66,28 @@ Result<void> WaitingPlace::register_point(std::size_t index, WaitingPoint point)
 
 void WaitingPlace::forget(const links::Tether* tether) noexcept {
   if (!waiter_) return;
+  if (alarm_) alarm_->stop();
   for (auto& point : registered_) {
     if (point.waitable) waiter_->remove(point.waitable);
     point = {};
   }
   if (!std::exchange(is_tether_watched_, false)) return;
   for (const auto waitable : tether->waitables()) waiter_->remove(waitable);
+}
+
+Result<void> WaitingPlace::set_alarm(std::optional<std::chrono::milliseconds> from_now) {
+  if (!from_now) {
+    if (alarm_) alarm_->stop();
+    return {};
+  }
+  if (!alarm_) {
+    auto alarm = links::Alarm::create();
+    if (!alarm) return alarm.error();
+    if (auto added = waiter_->add(alarm->waitable(), {.readable = true}, kAlarm); !added) return added;
+    alarm_.emplace(*std::move(alarm));
+  }
+  alarm_->set(*from_now);
+  return {};
 }
 
 Result<Woken> WaitingPlace::sleep(std::span<const WaitingPoint> points, Deadline deadline) {

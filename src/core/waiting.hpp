@@ -4,6 +4,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -14,6 +15,7 @@
 
 #include "core/any_records.hpp"
 #include "core/half_lock.hpp"
+#include "links/alarm.hpp"
 #include "links/tether.hpp"
 #include "links/waiter.hpp"
 
@@ -68,6 +70,10 @@ class WaitingPlace {
   // Sleeps until one of the points is ready, the tether is severed, wake() or the deadline.
   Result<Woken> sleep(std::span<const WaitingPoint> points, Deadline deadline);
 
+  // After start_waiting(), for a place that is waited for elsewhere: makes waitable() readable after some time, or no longer.
+  // limit_reached: no descriptors left.
+  Result<void> set_alarm(std::optional<std::chrono::milliseconds> from_now);
+
   // Readable while a sleep() here would be over, for an event loop to wait for; none before the first start_waiting().
   [[nodiscard]] links::Waitable waitable() const noexcept { return waiter_ ? waiter_->waitable() : links::Waitable{}; }
   // Lets go of points and tether before they are closed, for an event loop may go on waiting here. After it every sleep() but
@@ -97,6 +103,7 @@ class WaitingPlace {
   std::optional<links::Waiter> waiter_;  // made by the first wait; never changed while waiting_
   std::array<WaitingPoint, 2> registered_{};
   bool is_tether_watched_{false};
+  std::optional<links::Alarm> alarm_;  // made when it is first set
   HalfLock half_;
   std::atomic<bool> waiting_{false};
   std::atomic<bool> interrupted_{false};
