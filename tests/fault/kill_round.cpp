@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 
 #include <atomic>
+#include <stdexcept>
 #include <thread>
 
 #include "shared_count.hpp"
@@ -74,6 +75,12 @@ class DelayedKill {
 
 std::string deadline_words() { return " deadline=" + std::to_string(patience().count()); }
 
+// A peer that lives and couldn't do it says why; one that has died says nothing.
+void require_unless_dead(const Reply& reply, const std::string& what) {
+  if (!reply.done && reply.code != "peer_gone")
+    throw std::runtime_error("the peer's " + what + ": " + reply.code + " " + reply.words.line());
+}
+
 // The peer's end is made here. Once it is under way the peer alone holds it, so that its death shows.
 sluice::Result<Channel> hand_over(Peer& peer, const KillPlan& plan, const sluice::Options& options, const std::string& words) {
   auto end = sluice::child_end(plan.endpoint, {}, options);
@@ -95,14 +102,20 @@ sluice::Result<Channel> meet(Peer& peer, const KillPlan& plan, const Watcher& wa
     auto listener = sluice::listen(plan.endpoint, options);
     if (!listener) return listener.error();
     const auto connecting = peer.start("connect" + capacity + deadline_words());
-    while (true) {
+    for (bool has_answered = false;;) {
       const bool over = watcher.has_ended();
+      if (!has_answered && peer.has_answered(connecting)) {
+        has_answered = true;
+        require_unless_dead(peer.finish(connecting), "connect");
+      }
       auto channel = listener->accept(kGlance);
-      if (channel) (void)peer.finish(connecting);  // it may be dead by then, which the exchange will show
+      if (channel && !has_answered) (void)peer.finish(connecting);  // it may be dead by then, which the exchange will show
       if (channel || channel.error().code != Errc::timed_out || over) return channel;
     }
   }
-  if (!peer.call("listen" + capacity)) return Errc::peer_died;
+  const Reply listening = peer.call("listen" + capacity);
+  require_unless_dead(listening, "listen");
+  if (!listening) return Errc::peer_died;
   const auto accepting = peer.start("accept" + deadline_words());
   auto channel = sluice::connect(plan.endpoint, patience(), options);
   if (channel) (void)peer.finish(accepting);

@@ -49,11 +49,14 @@ void add(Problems& problems, Problems more) {
 // What keeps the machine busy meanwhile. Without it a run proves less than it says, which is a problem of the run.
 class Load {
  public:
-  Load(const std::string& program, Problems& problems) : problems_(problems) {
+  Load(const std::string& program, double minutes, Problems& problems) : problems_(problems) {
+    constexpr double kMinute = 60;
+    const auto longest = static_cast<int>((2 * minutes + 10) * kMinute);  // where nobody is left to end it
     try {
-      process_ = std::make_unique<Process>(Process::Start{
-          .command = {program, "--quiet", "--cpu", "2", "--switch", "2", "--vm", "1", "--vm-bytes", "256M", "--timer", "1"},
-          .environment = {}});
+      process_ = std::make_unique<Process>(
+          Process::Start{.command = {program, "--quiet", "--cpu", "2", "--switch", "2", "--vm", "1", "--vm-bytes", "256M",
+                                     "--timer", "1", "--timeout", std::to_string(longest)},
+                         .environment = {}});
     } catch (const std::exception& failure) {
       problems_.push_back(std::string("nothing has loaded the machine (tools/setup soak installs stress-ng): ") +
                           failure.what());
@@ -117,6 +120,7 @@ Arguments read_arguments(int count, char** words) {
 }
 
 // The repeats have at most two thirds of the time; the kills have what is left, one half under load and the other on one core.
+// The last tests that are repeated may end late: the kills keep their sixth each.
 SoakRecord run_phases(const Arguments& arguments) {
   Random random(seed());
   SoakRecord record{.commit = arguments.commit, .minutes = arguments.minutes, .kills = {}, .repeats = {}, .problems = {}};
@@ -127,17 +131,18 @@ SoakRecord run_phases(const Arguments& arguments) {
   };
   const auto begin = Clock::now();
   const auto end = begin + minutes(arguments.minutes);
+  const auto at_least = minutes(arguments.minutes / 6);
   {
-    const Load load(arguments.load, problems);
+    const Load load(arguments.load, arguments.minutes, problems);
     record.repeats = {.name = load.phase(), .times = arguments.times, .scale = arguments.scale, .tallies = {}};
     add(problems, run_repeats(record.repeats, arguments.programs, begin + minutes(arguments.minutes * 2 / 3), random));
     const auto now = Clock::now();
     record.kills.push_back({load.phase(), {}});
-    add(problems, run_kills(record.kills.back(), now + (end - now) / 2, random));
+    add(problems, run_kills(record.kills.back(), now + std::max(at_least, (end - now) / 2), random));
   }
   if (auto problem = pin_to_one_core(); problem.empty()) {
     record.kills.push_back({"on one core", {}});
-    add(problems, run_kills(record.kills.back(), end, random));
+    add(problems, run_kills(record.kills.back(), std::max(end, Clock::now() + at_least), random));
   } else {
     problems.push_back("no phase on one core: " + problem);
   }
