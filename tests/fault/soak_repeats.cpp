@@ -50,7 +50,6 @@ constexpr auto kUnitTests = std::to_array<std::string_view>({
     "*/StreamContract.*",
     "*/PacketContract.*",
     "*/RegionContract.*",
-    "RegionRace.*",
 });
 
 std::vector<RepeatTally> all_to_repeat() {
