@@ -107,8 +107,10 @@ std::vector<std::string> run_kills(KillPhase& phase, Clock::time_point until, Ra
   for (const auto& subject : subjects())
     if (const auto row = row_of(subject); row.available && !row.traits.one_process)
       phase.tallies.emplace_back().subject = subject.label;
-  for (std::uint64_t round = 0; round < kMostRounds && Clock::now() < until && problems.size() < kMostProblems; ++round) {
+  const auto goes_on = [&] { return Clock::now() < until && problems.size() < kMostProblems; };
+  for (std::uint64_t round = 0; round < kMostRounds && goes_on(); ++round) {
     for (auto& tally : phase.tallies) {
+      if (!goes_on()) break;
       const auto subject = std::ranges::find(subjects(), tally.subject, &Subject::label);
       if (auto problem = run_round(*subject, tally, random); !problem.empty()) {
         std::printf("%s\n", problem.c_str());
