@@ -50,8 +50,9 @@ Words receive_many(Interpreter& interpreter, const Words& words, const Progress&
   std::vector<sluice::Message> messages(words.number("many", 1));
   std::uint64_t calls = 0;
   for (std::uint64_t received = 0; received < count; ++calls) {
-    const auto room = std::min<std::uint64_t>(messages.size(), count - received);
-    const auto some = channel->receive_many(std::span(messages).first(room), deadline_of(words));
+    // None is held beyond the next call, which might wait for its room.
+    messages.resize(std::min<std::uint64_t>(messages.size(), count - received));
+    const auto some = channel->receive_many(messages, deadline_of(words));
     if (!some) throw failure_of(some.error());
     for (const auto& message : std::span(messages).first(*some)) {
       check(words, seed, first + received, message.bytes());
