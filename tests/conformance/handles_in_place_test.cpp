@@ -96,7 +96,7 @@ TEST_P(LoansWithHandles, TravelBothWaysThroughWhatHoldsLittle) {
       const auto flushing = pair.peer->start("flush deadline=10000", "send");  // moves a tail
       std::thread sender([&] {
         for (std::uint64_t number = 0; number < count; ++number)
-          ASSERT_OK(send_in_place(pair.channel, stream({0, kLimit}, 1), "mixed", number, Deadline::never()));
+          ASSERT_OK(send_in_place(pair.channel, stream({0, kLimit}, 1), "mixed", number, soon()));
       });
       receive_handles(pair.channel, stream({0, kLimit}, 2), "mixed", count);
       sender.join();
@@ -120,7 +120,7 @@ TEST_P(LoansWithHandles, ALargeOneLeavesATailThatArrivesWithItsHandles) {
   EXPECT_CODE(pair.channel.loan(1, Deadline::now()), Errc::would_block) << "a tail is left";
   EXPECT_CODE(pair.channel.loan(1, 20ms), Errc::timed_out);
   const auto receiving = pair.peer->start("receive" + words);
-  ASSERT_OK(send_in_place(pair.channel, stream({large}), "16", 1, Deadline::never()));
+  ASSERT_OK(send_in_place(pair.channel, stream({large}), "16", 1, soon()));
   EXPECT_DONE(finish_while_moving(pair, receiving));
   EXPECT_FAILED(pair.peer->call("receive deadline=now"), Errc::would_block);
 
@@ -220,7 +220,7 @@ class ManyWithHandles : public WithHandles {
   void send_batches(Channel& channel, const Stream& stream, std::uint64_t count, std::uint64_t many) {
     for (std::uint64_t sent = 0; sent < count;) {
       const auto accepted = send_batch(channel, stream.seed, stream.sizes, sent, std::min(many, count - sent),
-                                       Deadline::never(), HandleCounts::of("mixed"));
+                                       soon(), HandleCounts::of("mixed"));
       ASSERT_OK(accepted);
       ASSERT_GT(*accepted, 0U);
       sent += *accepted;
@@ -267,7 +267,7 @@ TEST_P(ManyWithHandles, ACallEndsBeforeTheMessageThatHasTooMany) {
   if (answered(pair)) return;
   const Prepared batch(stream({50}), std::vector<std::size_t>{2, 2, 17, 2});
   const auto receiving = pair.peer->start("receive size=50 handles=2 count=2");
-  const auto sent = pair.channel.send_many(batch.outgoing, Deadline::never());
+  const auto sent = pair.channel.send_many(batch.outgoing, soon());
   ASSERT_OK(sent);
   EXPECT_EQ(*sent, 2U);
   EXPECT_DONE(finish_while_moving(pair, receiving));
