@@ -13,6 +13,7 @@
 #include <sluice/sluice.hpp>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 namespace {
@@ -66,8 +67,8 @@ class Server {
     if (event.message) take_messages(client);
     if (event.message || event.room) send_answers(client);
     if (!event.ended) return;
-    const auto end = client.channel.ended();  // none: there are messages left, whose answers it takes no more
-    drop(event.key, sluice::name(end ? end->code : sluice::Errc::closed));
+    const auto end = client.channel.ended();
+    drop(event.key, end ? sluice::name(end->code) : "it takes no more answers, and there are messages left");
   }
 
   void welcome(sluice::Listener& listener) {
@@ -153,20 +154,20 @@ int be_flood(const std::string& endpoint) {
   auto channel = sluice::connect(endpoint, 10s, patient).value();
   const auto word = sluice::as_bytes("a flood");
   const std::vector<sluice::Outgoing> batch(64, {.parts = {&word, 1}});
-  std::array<sluice::Message, 64> answers;
-  constexpr std::uint64_t kFlooded = 10'000;
-  for (std::uint64_t got = 0;;) {
-    // Where it takes no more, an answer makes room.
-    const auto sent = channel.send_many(batch, Deadline::now());
-    const auto count = channel.receive_many(answers, sent ? Deadline::now() : Deadline{10s});
-    if (!count && count.error().code != sluice::Errc::would_block) {
-      std::cerr << "the flood: " << sluice::describe(count.error(), endpoint) << '\n';
-      return 1;
+  std::thread sending([&] {
+    while (channel.send_many(batch)) {
     }
-    const bool was_flooding = got >= kFlooded;
-    if (count) got += *count;
-    if (!was_flooding && got >= kFlooded) std::cout << "flooding\n" << std::flush;
+  });
+  constexpr std::uint64_t kFlooded = 10'000;  // answers: the server is at it
+  std::array<sluice::Message, 64> answers;
+  std::uint64_t got = 0;
+  while (const auto count = channel.receive_many(answers)) {
+    if (got < kFlooded && got + *count >= kFlooded) std::cout << "flooding\n" << std::flush;
+    got += *count;
   }
+  sending.join();
+  std::cerr << "the flood has ended: " << sluice::name(channel.ended()->code) << '\n';
+  return 1;
 }
 
 int be_deaf(const std::string& endpoint) {
