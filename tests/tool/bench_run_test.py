@@ -58,7 +58,8 @@ class BenchRuns(ToolTest):
 
     def bench(self, *names, missing=(), slow=""):
         """(exit status, standard output, what is in the record)"""
-        told = [{"name": name, "available": name not in missing, "why_not": "no such socket" if name in missing else ""} for name in (*ACCEPTED, "mq")]
+        told = [{"name": name, "available": name not in missing, "why_not": "no such socket" if name in missing else ""}
+                for name in (*ACCEPTED, "mq")]
         env = {**os.environ, "MECHANISMS": json.dumps(told), "SLOW": slow}
         status, out, err = self.start(sys.executable, "-B", ROOT / "bench/run", "--build", self.folder / "build", "--rounds", 3, "--json",
                                       self.record, *names, env=env).end()

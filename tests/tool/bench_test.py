@@ -109,7 +109,7 @@ class Benchmarks(ToolTest):
 
     def test_bench_counts_a_wrong_byte(self):
         mechanism = self.first_mechanism()
-        # It is in the middle: of a small message, of one whose window is there (10000 = 16 + 156 * 64), and of one that is compared whole.
+        # It is in the middle: of a small message, of one whose window is there (10000 = 16 + 156 * 64), of one that is compared whole.
         for mode, size, number in (("sleep", 64, 7), ("spin", 64, 7), ("sleep", 256, 7), ("sleep", 20000, 156), ("sleep", 20000, 128)):
             ended = self.bench(mechanism, "--size", size, "--mode", mode, "--corrupt", number)
             self.assert_status(ended, FAILED)
