@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "process.hpp"
-#include "serving/words.hpp"
+#include "words.hpp"
 
 namespace sluice_test {
 namespace {

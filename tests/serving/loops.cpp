@@ -1,4 +1,4 @@
-#include "serving/loops.hpp"
+#include "loops.hpp"
 
 #include <sys/epoll.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include "serving/server.hpp"
+#include "server.hpp"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "machine.hpp"
-#include "serving/words.hpp"
+#include "words.hpp"
 
 namespace sluice_test {
 namespace {
@@ -28,10 +28,10 @@ std::vector<std::byte> copy_of(std::string_view text) {
 }  // namespace
 
 Server::Server(Loop& loop, const std::vector<Share>& shares) : loop_(loop) {
-  sluice::Options small;
-  small.capacity = std::size_t{64} << 10;
   for (const auto& share : shares) {
-    auto& listener = listeners_.emplace(next_key_, sluice::listen(share.endpoint, small).value()).first->second;
+    sluice::Options options;
+    options.capacity = share.capacity;
+    auto& listener = listeners_.emplace(next_key_, sluice::listen(share.endpoint, options).value()).first->second;
     loop_.add(listener, next_key_++);
     expected_ += share.clients;
   }

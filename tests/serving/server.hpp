@@ -15,8 +15,8 @@
 #include <string>
 #include <vector>
 
+#include "loops.hpp"
 #include "process.hpp"
-#include "serving/loops.hpp"
 
 namespace sluice_test {
 
@@ -24,6 +24,7 @@ namespace sluice_test {
 struct Share {
   std::string endpoint;
   int clients;
+  std::size_t capacity;  // of their channels, in bytes a direction
 };
 
 class Server {

@@ -2,8 +2,8 @@
 // slow ones, while nobody else waits for them.
 //
 // The mix fits into the limits that systems come with: 1024 descriptors a process (RLIMIT_NOFILE; here it is set to that), of
-// which a channel takes three to eight in the server, and 800 KiB of message queues (RLIMIT_MSGQUEUE), which hold some twenty
-// pairs, the last ones small, and belong to all processes of the user: so few of them come over queues.
+// which a channel takes three to eight in the server, and 800 KiB of message queues (RLIMIT_MSGQUEUE), which belong to all
+// processes of the user: so few of the clients come over queues, and these are small (17 KiB a pair, or 9).
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
@@ -16,10 +16,10 @@
 #include <string_view>
 #include <vector>
 
+#include "loops.hpp"
 #include "machine.hpp"
 #include "scratch.hpp"
-#include "serving/loops.hpp"
-#include "serving/server.hpp"
+#include "server.hpp"
 
 namespace sluice_test {
 namespace {
@@ -54,17 +54,18 @@ std::vector<Share> mix(Scratch& scratch) {
     std::string_view mechanism;
     std::string place;
     int clients;
+    std::size_t capacity{std::size_t{64} << 10};
   };
   const std::array<Part, kParts> parts{{{"unix", scratch.folder() + "/meet", 92},
-                                        {"tcp", "127.0.0.1:0", 50},
-                                        {"local", scratch.unique_name(), 30},
-                                        {"shm", scratch.unique_name(), 20},
-                                        {"mq", "/" + scratch.unique_name(), 8}}};
+                                        {"tcp", "127.0.0.1:0", 66},
+                                        {"local", scratch.unique_name(), 20},
+                                        {"shm", scratch.unique_name(), 14},
+                                        {"mq", "/" + scratch.unique_name(), 8, std::size_t{4} << 10}}};
   std::vector<Share> shares;
   int left = kClients;
   for (const auto& part : parts) {
     if (!is_available(part.mechanism)) continue;
-    shares.push_back({std::string(part.mechanism) + ':' + part.place, part.clients});
+    shares.push_back({std::string(part.mechanism) + ':' + part.place, part.clients, part.capacity});
     left -= part.clients;
   }
   if (!shares.empty()) shares.front().clients += left;
