@@ -219,8 +219,8 @@ class ManyWithHandles : public WithHandles {
 
   void send_batches(Channel& channel, const Stream& stream, std::uint64_t count, std::uint64_t many) {
     for (std::uint64_t sent = 0; sent < count;) {
-      const auto accepted = send_batch(channel, stream.seed, stream.sizes, sent, std::min(many, count - sent),
-                                       soon(), HandleCounts::of("mixed"));
+      const auto accepted =
+          send_batch(channel, stream.seed, stream.sizes, sent, std::min(many, count - sent), soon(), HandleCounts::of("mixed"));
       ASSERT_OK(accepted);
       ASSERT_GT(*accepted, 0U);
       sent += *accepted;
