@@ -151,30 +151,30 @@ inline constexpr std::size_t kHomeStep = 8;  // what a record in a home slot tak
 class Spot {
  public:
   Spot() = default;
-  [[nodiscard]] static Spot in_ring(std::byte* place) noexcept { return Spot{reinterpret_cast<std::uintptr_t>(place)}; }
+  [[nodiscard]] static Spot in_ring(std::byte* place) noexcept { return Spot{place}; }
   // The slot of the use with this number, counted from 0 over both.
   [[nodiscard]] static Spot at_home(const RingView& ring, std::uint32_t use) noexcept {
-    const std::uintptr_t turn = (use / kHomes) % 2 == 0 ? kTurn : 0;
-    return Spot{reinterpret_cast<std::uintptr_t>(ring.homes[use % kHomes]) | kHome | turn};
+    return Spot{ring.homes[use % kHomes] + kHome + ((use / kHomes) % 2 == 0 ? kTurn : 0)};
   }
 
-  [[nodiscard]] bool is_home() const noexcept { return (word_ & kHome) != 0; }
-  [[nodiscard]] std::byte* place() const noexcept { return reinterpret_cast<std::byte*>(word_ & ~(kHome | kTurn)); }
+  [[nodiscard]] bool is_home() const noexcept { return (marks() & kHome) != 0; }
+  [[nodiscard]] std::byte* place() const noexcept { return marked_ - marks(); }
   // What a header has here besides what it says.
-  [[nodiscard]] std::uint64_t turn() const noexcept { return (word_ & kTurn) != 0 ? kTurnBit : 0; }
+  [[nodiscard]] std::uint64_t turn() const noexcept { return (marks() & kTurn) != 0 ? kTurnBit : 0; }
   // Whether this is the header of a record that is here, and not what was here before.
   [[nodiscard]] bool is_header(std::uint64_t packed) const noexcept {
     return is_home() ? (packed & kTurnBit) == turn() : packed != 0;
   }
 
  private:
-  // In the lowest bits of the address of a header, which is aligned to a unit.
-  static constexpr std::uintptr_t kHome = 1;
-  static constexpr std::uintptr_t kTurn = 2;
-  static_assert(kUnit > (kHome | kTurn));
-  explicit Spot(std::uintptr_t word) noexcept : word_(word) {}
+  // The marks are how many bytes of the header, which is aligned to a unit, lie before `marked_`.
+  static constexpr std::size_t kHome = 1;
+  static constexpr std::size_t kTurn = 2;
+  static_assert((kHome | kTurn) < kUnit);
+  explicit Spot(std::byte* marked) noexcept : marked_(marked) {}
+  [[nodiscard]] std::size_t marks() const noexcept { return reinterpret_cast<std::uintptr_t>(marked_) & (kHome | kTurn); }
 
-  std::uintptr_t word_{0};
+  std::byte* marked_{nullptr};
 };
 static_assert(std::atomic<Spot>::is_always_lock_free);
 
