@@ -80,6 +80,7 @@ TEST_P(ManySenders, FourOnEachEndBothWaysAtOnceMixNothingUp) {
     }
     for (const auto of_one : interleaved.received()) EXPECT_EQ(of_one, count);
     for (auto& thread : ours) thread.join();
+    ASSERT_FALSE(HasFailure());
     EXPECT_DONE(finish_while_moving(pair, receiving));
     for (const auto ticket : theirs) EXPECT_DONE(finish_while_answering(pair, ticket));
     EXPECT_CODE(pair.channel.receive(Deadline::now()), Errc::would_block);
