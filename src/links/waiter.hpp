@@ -2,20 +2,22 @@
 // deadline and an interrupt together. Defined once for each system in os/ (epoll, kqueue, completion ports).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
+#include <utility>
 
 #include <sluice/deadline.hpp>
 #include <sluice/result.hpp>
 #include <sluice/waitable.hpp>
 
-#include "links/descriptor.hpp"
-
 namespace sluice::inline v0::links {
 
 using sluice::Waitable;  // borrowed; what the number means only os/ knows
 
-// What is waited for at a Waitable. A hang-up or an error wakes both.
+// What is waited for at a Waitable. A hang-up or an error wakes both. What has no directions (an event, a process) is ready for
+// whichever was asked for.
 struct Interest {
   bool readable{false};
   bool writable{false};
@@ -37,12 +39,13 @@ class Waiter {
   // The key of the Ready that tells of a wake(). No other registration may use it.
   static constexpr std::uint64_t kWoken = ~std::uint64_t{0};
 
-  // limit_reached if the system has no descriptors left.
+  // limit_reached if the system has no descriptors left; out_of_memory.
   static Result<Waiter> create();
   Waiter(Waiter&&) noexcept = default;
   Waiter& operator=(Waiter&&) noexcept = default;
 
-  // A Waitable may be added once; `key` comes back in Ready. An empty Interest waits for hang-ups only.
+  // A Waitable may be added once; `key` comes back in Ready. An empty Interest waits for hang-ups only, where the system tells
+  // of them by themselves, else for nothing.
   Result<void> add(Waitable waitable, Interest interest, std::uint64_t key);
   Result<void> modify(Waitable waitable, Interest interest, std::uint64_t key);
   // Comes before the Waitable is closed, if this Waiter is ever to wait again: the system forgets a registration only with the
@@ -56,17 +59,23 @@ class Waiter {
   Result<std::size_t> wait(std::span<Ready> ready, Deadline deadline);
 
   // Readable, for another Waiter or a stranger's loop, while wait() would find something (epoll(7), "Q&A": an epoll descriptor
-  // is itself waitable; kqueue(2) likewise).
-  [[nodiscard]] Waitable waitable() const noexcept { return {set_.native()}; }
+  // is itself waitable; kqueue(2) likewise; Windows: an event, to which its thread pool forwards from the first call on).
+  [[nodiscard]] Waitable waitable() const noexcept;
 
   // Ends the wait that runs, or the next one. Async-signal-safe.
   void wake() noexcept;
 
  private:
-  Waiter(Descriptor set, Descriptor wake_up) noexcept : set_(std::move(set)), wake_up_(std::move(wake_up)) {}
+  // What the system waits with; each system has its own (os/).
+  struct Set;
+  struct DropSet {
+    void operator()(Set* set) const noexcept;
+  };
+  using OwnedSet = std::unique_ptr<Set, DropSet>;
 
-  Descriptor set_;      // epoll or kqueue descriptor, completion port
-  Descriptor wake_up_;  // eventfd; none where the set itself can be woken
+  explicit Waiter(OwnedSet set) noexcept : set_(std::move(set)) {}
+
+  OwnedSet set_;
 };
 
 }  // namespace sluice::inline v0::links

@@ -29,9 +29,11 @@ class Doorbell {
   [[nodiscard]] links::Waitable waitable() const noexcept { return {end_.native()}; }
 
  private:
-  explicit Doorbell(links::Descriptor end) noexcept : end_(std::move(end)) {}
+  explicit Doorbell(links::Descriptor end, links::Descriptor other = {}) noexcept
+      : end_(std::move(end)), other_(std::move(other)) {}
 
-  links::Descriptor end_;
+  links::Descriptor end_;    // what this end waits for
+  links::Descriptor other_;  // what it rings with, where that is an object of its own (Windows)
 };
 
 }  // namespace sluice::inline v0::os

@@ -11,10 +11,20 @@
 #include <chrono>
 #include <climits>
 #include <ctime>
+#include <new>
 
+#include "links/descriptor.hpp"
 #include "os/failure.hpp"
 
 namespace sluice::inline v0::links {
+
+struct Waiter::Set {
+  Descriptor epoll;
+  Descriptor wake_up;  // eventfd
+};
+
+void Waiter::DropSet::operator()(Set* set) const noexcept { delete set; }
+
 namespace {
 
 constexpr std::size_t kEventsAtOnce = 64;  // what one epoll_wait fetches: 768 bytes of stack
@@ -72,32 +82,36 @@ Result<Waiter> Waiter::create() {
   if (!wake_up) return os::failure(errno, Step::make_waiter);
   if (auto added = control(number(set), EPOLL_CTL_ADD, {wake_up.native()}, {.readable = true}, kWoken); !added)
     return added.error();
-  return Waiter{std::move(set), std::move(wake_up)};
+  OwnedSet owned{new (std::nothrow) Set{std::move(set), std::move(wake_up)}};
+  if (!owned) return Error{Errc::out_of_memory, Step::make_waiter, 0, 0, 0};
+  return Waiter{std::move(owned)};
 }
 
 Result<void> Waiter::add(Waitable waitable, Interest interest, std::uint64_t key) {
-  return control(number(set_), EPOLL_CTL_ADD, waitable, interest, key);
+  return control(number(set_->epoll), EPOLL_CTL_ADD, waitable, interest, key);
 }
 
 Result<void> Waiter::modify(Waitable waitable, Interest interest, std::uint64_t key) {
-  return control(number(set_), EPOLL_CTL_MOD, waitable, interest, key);
+  return control(number(set_->epoll), EPOLL_CTL_MOD, waitable, interest, key);
 }
 
 void Waiter::remove(Waitable waitable) noexcept {
   epoll_event unused{};
-  (void)::epoll_ctl(number(set_), EPOLL_CTL_DEL, static_cast<int>(waitable.native), &unused);
+  (void)::epoll_ctl(number(set_->epoll), EPOLL_CTL_DEL, static_cast<int>(waitable.native), &unused);
 }
+
+Waitable Waiter::waitable() const noexcept { return {set_->epoll.native()}; }
 
 Result<std::size_t> Waiter::wait(std::span<Ready> ready, Deadline deadline) {
   std::array<epoll_event, kEventsAtOnce> events;
   const int room = static_cast<int>(std::min(ready.size(), events.size()));
   while (true) {
-    const int count = wait_once(number(set_), events.data(), room, deadline);
+    const int count = wait_once(number(set_->epoll), events.data(), room, deadline);
     if (count < 0 && errno != EINTR) return os::failure(errno, Step::wait);
     if (count > 0) {
       for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
         ready[i] = ready_from(events[i]);
-        if (ready[i].key == kWoken) consume(number(wake_up_));
+        if (ready[i].key == kWoken) consume(number(set_->wake_up));
       }
       return static_cast<std::size_t>(count);
     }
@@ -109,7 +123,7 @@ Result<std::size_t> Waiter::wait(std::span<Ready> ready, Deadline deadline) {
 void Waiter::wake() noexcept {
   const int saved = errno;  // a signal handler must not change it
   const std::uint64_t one = 1;
-  (void)!::write(number(wake_up_), &one, sizeof one);  // EAGAIN: full, so it wakes already
+  (void)!::write(number(set_->wake_up), &one, sizeof one);  // EAGAIN: full, so it wakes already
   errno = saved;
 }
 
