@@ -1,6 +1,5 @@
 // arm() and waitable() over inproc in all its shapes: what an event loop builds upon.
 #include <gtest/gtest.h>
-#include <poll.h>
 
 #include <array>
 #include <atomic>
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include "unit/connected_ends.hpp"
+#include "unit/waitables.hpp"
 
 namespace {
 
@@ -25,15 +25,11 @@ using sluice::Readiness;
 using sluice::WaitSet;
 using sluice::Want;
 using sluice_test::connect_ends;
+using sluice_test::is_readable;
 using sluice_test::kPatience;
 
 std::string text_of(const sluice::Result<sluice::Message>& message) {
   return message ? std::string(sluice::as_text(message->bytes())) : describe(message.error());
-}
-
-bool is_readable(sluice::Waitable waitable, std::chrono::milliseconds patience = 0ms) {
-  pollfd one{.fd = static_cast<int>(waitable.native), .events = POLLIN, .revents = 0};
-  return poll(&one, 1, static_cast<int>(patience.count())) == 1;
 }
 
 constexpr std::chrono::milliseconds kLong = kPatience;

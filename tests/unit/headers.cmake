@@ -23,7 +23,7 @@ foreach(variant IN ITEMS with without)
 endforeach()
 
 find_program(SLUICE_CLANG_14 clang++-14)
-if(SLUICE_CLANG_14)
+if(SLUICE_CLANG_14 AND NOT CMAKE_CROSSCOMPILING)
   set(stamps "")
   foreach(source IN LISTS header_sources)
     get_filename_component(name ${source} NAME_WE)

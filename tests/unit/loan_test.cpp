@@ -1,8 +1,6 @@
 // Loans over inproc in all its shapes: what is written in place arrives, what is dropped does not, and nothing that becomes due
 // while one is out has to wait for it.
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -368,23 +366,6 @@ TEST_P(Loans, BothCloseWhileBothHoldOne) {
     EXPECT_EQ(code_of(ours.commit()), "closed");
     EXPECT_EQ(code_of(theirs.commit()), "closed");
   }
-}
-
-TEST_P(Loans, AForkedChildTouchesNothing) {
-  auto ends = connect_ends(GetParam());
-  auto loan = ends.first.loan(6, kPatience).value();
-  write(loan, "parent");
-  const pid_t child = ::fork();
-  if (child == 0) {
-    const bool refuses =
-        code_of(ends.first.loan(1)) == "misuse" && code_of(loan.attach({})) == "misuse" && code_of(loan.commit()) == "misuse";
-    ::_exit(refuses ? 0 : 1);
-  }
-  int status = -1;
-  ASSERT_EQ(::waitpid(child, &status, 0), child);
-  EXPECT_EQ(status, 0);
-  EXPECT_EQ(code_of(loan.commit()), "ok");
-  EXPECT_EQ(text_of(ends.second.receive(kPatience)), "parent");
 }
 
 // Loans, sends and what is dropped, through many laps, while the receiver holds some.

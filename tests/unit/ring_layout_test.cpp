@@ -2,9 +2,9 @@
 #include "core/ring_layout.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 #include <limits>
 #include <memory>
+#include <new>
 
 #include <gtest/gtest.h>
 
@@ -26,7 +26,7 @@ constexpr std::string_view kGoldenHead =
 // A zeroed region with the smallest rings, aligned as a page is.
 class Region {
  public:
-  Region() : memory_(static_cast<std::byte*>(std::aligned_alloc(kAlignment, kSize))) {
+  Region() : memory_(static_cast<std::byte*>(::operator new(kSize, std::align_val_t{kAlignment}))) {
     std::fill_n(memory_.get(), kSize, std::byte{0});
   }
   [[nodiscard]] std::span<std::byte> bytes() const noexcept { return {memory_.get(), kSize}; }
@@ -35,7 +35,7 @@ class Region {
   static constexpr std::size_t kSize = 196'608;  // the head and two rings of 65'536
   static constexpr std::size_t kAlignment = 4096;
   struct Free {
-    void operator()(std::byte* memory) const noexcept { std::free(memory); }
+    void operator()(std::byte* memory) const noexcept { ::operator delete(memory, std::align_val_t{kAlignment}); }
   };
   std::unique_ptr<std::byte, Free> memory_;
 };

@@ -1,6 +1,5 @@
 // WaitSet over inproc: its members, its events, and one thread that serves many clients.
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <array>
 #include <map>
@@ -10,6 +9,7 @@
 #include <vector>
 
 #include "unit/connected_ends.hpp"
+#include "unit/waitables.hpp"
 
 namespace {
 
@@ -145,12 +145,11 @@ TEST_F(WaitSetTest, WhatIsWantedCanChange) {
 }
 
 TEST_F(WaitSetTest, ADescriptorOfOthersIsWaitedFor) {
-  std::array<int, 2> ends{};
-  ASSERT_EQ(pipe(ends.data()), 0);
-  const sluice::Waitable reading{ends[0]};
+  sluice_test::Lamp lamp;
+  const auto reading = lamp.waitable();
   ASSERT_TRUE(set_.add(reading, 9));
   EXPECT_EQ(set_.wait(events_, Deadline::now()).error().code, Errc::would_block);
-  ASSERT_EQ(write(ends[1], "x", 1), 1);
+  lamp.light();
   for (int round = 0; round < 2; ++round) {
     ASSERT_EQ(set_.wait(events_, kPatience).value(), 1U);
     EXPECT_EQ(events_[0].key, 9U);
@@ -159,8 +158,6 @@ TEST_F(WaitSetTest, ADescriptorOfOthersIsWaitedFor) {
   ASSERT_TRUE(set_.remove(reading));
   EXPECT_EQ(set_.remove(reading).error().code, Errc::misuse);
   EXPECT_EQ(set_.wait(events_, Deadline::now()).error().code, Errc::would_block);
-  close(ends[0]);
-  close(ends[1]);
 }
 
 // With room for one event only, a member that always has something doesn't keep the others out.
