@@ -13,12 +13,8 @@
 #include <vector>
 
 #include "links/mechanism.hpp"
-#include "os/adopted_socket.hpp"
-#include "os/connection_tether.hpp"
 #include "os/identity.hpp"
-#include "os/socket_calls.hpp"
 #include "os/socket_owner.hpp"
-#include "os/socket_stream.hpp"
 #include "os/tcp_address.hpp"
 #include "os/tcp_socket.hpp"
 
@@ -70,17 +66,16 @@ bool is_on_this_machine(const os::TcpEnds& ends) { return os::is_loopback(ends.o
 
 // The peer as the kernel sees it now. Where anyone may come, what it doesn't tell is left empty.
 Result<Peer> look_at_peer(const os::TcpEnds& ends, Allow allow) {
-  const auto user = os::connected_user(ends.theirs, ends.ours);
-  if (!user && allow == Allow::anyone) return Peer{};
-  if (!user) return user.error();
-  Peer peer;
-  peer.user_id = *user;
-  if (const auto vouched = os::vouch_for(peer, allow); !vouched) return vouched.error();
+  auto peer = os::connected_peer(ends.theirs, ends.ours);
+  if (!peer && allow == Allow::anyone) return Peer{};
+  if (!peer) return peer;
+  if (const auto vouched = os::vouch_for(*peer, allow); !vouched) return vouched.error();
   return peer;
 }
 
 // Whether the kernel finds a socket that is certainly there: one without sock_diag(7) for TCP answers as if there were none.
 Result<void> check_that_owners_are_told(const os::TcpAddress& at, const os::TcpAddress& to) {
+  if (!os::are_owners_told()) return {};
   const auto owner = os::owner_of(at, to);
   if (!owner) return owner.error();
   if (!*owner) return Error{Errc::not_supported, Step::identify_peer, 0, 0, 0};
@@ -117,6 +112,8 @@ Result<links::Meeting> meet(links::Descriptor socket, Allow allow, seconds keepa
   const auto ends = os::ends_of(socket);
   if (!ends) {
     meeting.vouched = ends.error();  // gone again
+  } else if (is_on_this_machine(*ends) && !os::are_owners_told()) {
+    // The own machine is as far as it can be narrowed down here; peer() says nothing.
   } else if (is_on_this_machine(*ends)) {
     const auto peer = look_first(socket, *ends, allow, may_be_unknown);
     if (!peer && is_shortage(peer.error())) return peer.error();
@@ -129,10 +126,12 @@ Result<links::Meeting> meet(links::Descriptor socket, Allow allow, seconds keepa
   if (const auto prepared = os::prepare_connected(socket, keepalive); !prepared && meeting.vouched) {
     meeting.vouched = prepared.error();
   }
-  auto tether = os::tether_to_connection(socket);
+  auto tether = os::tether_to_tcp(socket);
   if (!tether) return tether.error();
   meeting.tether = *std::move(tether);
-  meeting.link = std::unique_ptr<links::StreamLink>(std::make_unique<os::SocketStream>(std::move(socket)));
+  auto link = os::make_tcp_link(std::move(socket));
+  if (!link) return link.error();
+  meeting.link = *std::move(link);
   return meeting;
 }
 
@@ -140,9 +139,9 @@ Result<links::Meeting> meet(links::Descriptor socket, Allow allow, seconds keepa
 
 class TcpAcceptor final : public links::Acceptor {
  public:
-  using Accept = Result<links::Descriptor> (*)(const links::Descriptor&) noexcept;
+  using Accept = Result<links::Descriptor> (*)(const os::AwaitedSocket&) noexcept;
 
-  TcpAcceptor(links::Descriptor socket, std::string where, Allow allow, seconds keepalive, Accept how) noexcept
+  TcpAcceptor(os::AwaitedSocket socket, std::string where, Allow allow, seconds keepalive, Accept how) noexcept
       : socket_(std::move(socket)), where_(std::move(where)), allow_(allow), keepalive_(keepalive), accept_(how) {}
 
   Result<links::Meeting> accept() override {
@@ -150,11 +149,11 @@ class TcpAcceptor final : public links::Acceptor {
     if (!socket) return socket.error();
     return meet(*std::move(socket), allow_, keepalive_, false);
   }
-  [[nodiscard]] links::Waitable waitable() const override { return {socket_.native()}; }
+  [[nodiscard]] links::Waitable waitable() const override { return socket_.waitable(); }
   [[nodiscard]] std::string where() const override { return where_; }
 
  private:
-  links::Descriptor socket_;
+  os::AwaitedSocket socket_;
   std::string where_;
   Allow allow_;
   seconds keepalive_;
@@ -178,25 +177,21 @@ class TcpDialer final : public links::Dialer {
         }
       }
       if (connected) connected = os::finish_connecting(socket_);
-      if (connected) return meet(std::exchange(socket_, {}), allow_, target_.keepalive, true);
+      if (connected) return meet(std::exchange(socket_, {}).socket, allow_, target_.keepalive, true);
       if (connected.error().code == Errc::would_block) return connected.error();
-      socket_.reset();
+      socket_ = {};
       next_ = (next_ + 1) % target_.addresses.size();
       if (next_ == 0) return connected.error();
     }
   }
-  [[nodiscard]] links::Waitable waitable() const override { return {socket_.native()}; }
+  [[nodiscard]] links::Waitable waitable() const override { return socket_.waitable(); }
 
  private:
   Target target_;
   Allow allow_;
   std::size_t next_{0};
-  links::Descriptor socket_;  // on its way to the next address
+  os::AwaitedSocket socket_;  // on its way to the next address
 };
-
-bool is_tcp(const links::Descriptor& handle) noexcept {
-  return os::is_stream_socket(handle, AF_INET) || os::is_stream_socket(handle, AF_INET6);
-}
 
 class Tcp final : public links::Mechanism {
  public:
@@ -204,20 +199,20 @@ class Tcp final : public links::Mechanism {
   [[nodiscard]] Result<std::unique_ptr<links::Acceptor>> listen(const links::Place& place) const override {
     const auto target = target_of(place, Step::listen);
     if (!target) return target.error();
-    Result<links::Descriptor> socket = Error{Errc::invalid_endpoint, Step::listen, 0, 0, 0};
+    Result<os::AwaitedSocket> socket = Error{Errc::invalid_endpoint, Step::listen, 0, 0, 0};
     for (const auto& address : target->addresses) {
       socket = os::listen_at(address);
       if (socket) break;
     }
     if (!socket) return socket.error();
-    const auto own = os::own_address(*socket);
+    const auto own = os::own_address(socket->socket);
     if (!own) return own.error();
     if (place.allow == Allow::same_user) {
       // Rather now than to refuse everybody who comes.
       if (auto told = check_that_owners_are_told(*own, os::nobody(*own)); !told) return told.error();
     }
-    return std::unique_ptr<links::Acceptor>(std::make_unique<TcpAcceptor>(*std::move(socket), os::to_text(*own), place.allow,
-                                                                          target->keepalive, os::accept_connection));
+    return std::unique_ptr<links::Acceptor>(
+        std::make_unique<TcpAcceptor>(*std::move(socket), os::to_text(*own), place.allow, target->keepalive, os::accept_at));
   }
 
   [[nodiscard]] Result<std::unique_ptr<links::Dialer>> dial(const links::Place& place) const override {
@@ -231,8 +226,8 @@ class Tcp final : public links::Mechanism {
                                                 const links::Place& place) const override {
     const auto keepalive = keepalive_of(place);
     if (!keepalive) return keepalive.error();
-    if (handles.size() != 1 || !is_tcp(handles[0])) return Error{Errc::misuse, Step::adopt, 0, 0, 0};
-    if (auto prepared = os::prepare_adopted_connection(handles[0]); !prepared) return prepared.error();
+    if (handles.size() != 1) return Error{Errc::misuse, Step::adopt, 0, 0, 0};
+    if (auto adopted = os::adopt_tcp_connection(handles[0]); !adopted) return adopted.error();
     return meet(std::move(handles[0]), place.allow, *keepalive, true);
   }
 
@@ -240,15 +235,15 @@ class Tcp final : public links::Mechanism {
                                                                          const links::Place& place) const override {
     const auto keepalive = keepalive_of(place);
     if (!keepalive) return keepalive.error();
-    if (!is_tcp(listening)) return Error{Errc::misuse, Step::adopt, 0, 0, 0};
-    if (auto prepared = os::prepare_adopted_listener(listening); !prepared) return prepared.error();
-    const auto own = os::own_address(listening);
+    auto adopted = os::adopt_tcp_listener(std::move(listening));
+    if (!adopted) return adopted.error();
+    const auto own = os::own_address(adopted->socket);
     if (!own) return own.error();
     if (place.allow == Allow::same_user && !os::is_loopback(*own)) {
       return Error{Errc::access_denied, Step::identify_peer, 0, 0, 0};
     }
     return std::unique_ptr<links::Acceptor>(
-        std::make_unique<TcpAcceptor>(std::move(listening), os::to_text(*own), place.allow, *keepalive, os::accept_shared));
+        std::make_unique<TcpAcceptor>(*std::move(adopted), os::to_text(*own), place.allow, *keepalive, os::accept_at_shared));
   }
 
   [[nodiscard]] std::string probe_where(std::string_view) const override { return "127.0.0.1:0"; }

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 
+#include <sluice/channel.hpp>
 #include <sluice/result.hpp>
 
 #include "os/tcp_address.hpp"
@@ -16,7 +17,8 @@ struct SocketOwner {
   bool is_connected{false};    // established: neither side has ended it
   bool is_half_closed{false};  // its own side has ended its writing
   bool has_file{false};  // a process has it open: not one that waits to be accepted, nor one that its process has left behind
-  std::int64_t user_id{0};  // whoever made the socket; means nothing without a file
+  std::int64_t user_id{0};     // Linux: whoever made the socket; means nothing without a file
+  std::int64_t process_id{0};  // Windows: whose it is; means nothing without a file
 
   friend bool operator==(const SocketOwner&, const SocketOwner&) = default;
 };
@@ -28,13 +30,16 @@ struct SocketOwner {
 // The other end of a socket that has none: no address, no port, of the same family.
 [[nodiscard]] constexpr TcpAddress nobody(const TcpAddress& at) noexcept { return {.is_v6 = at.is_v6}; }
 
-// What the kernel's answer to such a question says. not_supported: it is none.
+// What the kernel's answer to such a question says (Linux). not_supported: it is none.
 [[nodiscard]] Result<std::optional<SocketOwner>> read_owner(std::span<const std::byte> answer, const TcpAddress& at,
                                                             const TcpAddress& to);
 
-// The user at the other end of a connection on this machine: of the socket at `at`, connected to `to`. would_block: nobody has
-// accepted it yet; peer_died: there is none that is connected, or
+// Who is at the other end of a connection on this machine: whose the socket at `at` is, connected to `to`. Linux tells the
+// user, Windows the process. would_block: nobody has accepted it yet; peer_died: there is none that is connected, or
 // half-closed and still open, (any more); the others as owner_of().
-[[nodiscard]] Result<std::int64_t> connected_user(const TcpAddress& at, const TcpAddress& to);
+[[nodiscard]] Result<Peer> connected_peer(const TcpAddress& at, const TcpAddress& to);
+
+// False: this system tells of nobody's sockets whose they are (Wine), and nothing can be asked.
+[[nodiscard]] bool are_owners_told() noexcept;
 
 }  // namespace sluice::inline v0::os

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <string>
+#include <utility>
 
 #include "os/tcp_address.hpp"
 #include "os/tcp_socket.hpp"
@@ -22,16 +23,16 @@ inline constexpr unsigned kStranger = 12345;  // another user
 [[nodiscard]] inline int native(const links::Descriptor& descriptor) { return static_cast<int>(descriptor.native()); }
 
 [[nodiscard]] inline links::Descriptor listen_anywhere(const char* host = "127.0.0.1:0") {
-  return os::listen_at(address(host)).value();
+  return os::listen_at(address(host)).value().socket;
 }
 
 // A raw client, connected.
 [[nodiscard]] inline links::Descriptor connect_to(const os::TcpAddress& where) {
-  auto socket = os::start_connecting(where).value();
-  pollfd writable{native(socket), POLLOUT, 0};
+  auto connecting = os::start_connecting(where).value();
+  pollfd writable{native(connecting.socket), POLLOUT, 0};
   EXPECT_EQ(::poll(&writable, 1, kPatience), 1);
-  EXPECT_TRUE(os::finish_connecting(socket));
-  return socket;
+  EXPECT_TRUE(os::finish_connecting(connecting));
+  return std::move(connecting.socket);
 }
 
 [[nodiscard]] inline links::Descriptor accept_on(const links::Descriptor& listening) {

@@ -121,14 +121,16 @@ Result<std::optional<SocketOwner>> owner_of(const TcpAddress& at, const TcpAddre
   return read_owner(std::span{room}.first(static_cast<std::size_t>(count)), at, to);
 }
 
-Result<std::int64_t> connected_user(const TcpAddress& at, const TcpAddress& to) {
+Result<Peer> connected_peer(const TcpAddress& at, const TcpAddress& to) {
   const auto owner = owner_of(at, to);
   if (!owner) return owner.error();
   // A socket that its process has closed altogether is in the same states as one that it has half-closed, but has no file.
-  if (*owner && (*owner)->is_half_closed && (*owner)->has_file) return (*owner)->user_id;
+  if (*owner && (*owner)->is_half_closed && (*owner)->has_file) return Peer{.process_id = {}, .user_id = (*owner)->user_id};
   if (!*owner || !(*owner)->is_connected) return Error{Errc::peer_died, Step::identify_peer, 0, 0, 0};
   if (!(*owner)->has_file) return Error{Errc::would_block, Step::identify_peer, 0, 0, 0};
-  return (*owner)->user_id;
+  return Peer{.process_id = {}, .user_id = (*owner)->user_id};
 }
+
+bool are_owners_told() noexcept { return true; }
 
 }  // namespace sluice::inline v0::os

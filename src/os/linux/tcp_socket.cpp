@@ -11,7 +11,11 @@
 #include <cstring>
 
 #include "links/fault.hpp"
+#include "os/adopted_socket.hpp"
+#include "os/connection_tether.hpp"
 #include "os/failure.hpp"
+#include "os/socket_calls.hpp"
+#include "os/socket_stream.hpp"
 
 namespace sluice::inline v0::os {
 namespace {
@@ -83,6 +87,10 @@ Error connect_failure(int os_code) noexcept {
   }
 }
 
+bool is_tcp(const links::Descriptor& handle) noexcept {
+  return is_stream_socket(handle, AF_INET) || is_stream_socket(handle, AF_INET6);
+}
+
 Result<TcpAddress> address_by(int (*call)(int, sockaddr*, socklen_t*), const links::Descriptor& socket) {
   sockaddr_storage storage{};
   socklen_t size = sizeof storage;
@@ -97,7 +105,7 @@ Result<TcpAddress> address_by(int (*call)(int, sockaddr*, socklen_t*), const lin
 
 }  // namespace
 
-Result<links::Descriptor> listen_at(const TcpAddress& address) {
+Result<AwaitedSocket> listen_at(const TcpAddress& address) {
   links::Descriptor socket = new_socket(address);
   if (!socket) return listen_failure(errno);
   // SO_REUSEADDR: connections in whatever state don't stop it, an active listener does (socket(7)); SO_REUSEPORT, which would
@@ -111,19 +119,25 @@ Result<links::Descriptor> listen_at(const TcpAddress& address) {
   // Two may have bound it by now, and neither listens: listen(2) lets one of them through (EADDRINUSE). SOMAXCONN is what the
   // system allows at most: silent clients must not keep others out.
   if (::listen(number(socket), SOMAXCONN) != 0) return listen_failure(errno);
-  return socket;
+  return AwaitedSocket{std::move(socket), {}};
 }
 
-Result<links::Descriptor> start_connecting(const TcpAddress& address) {
+Result<links::Descriptor> accept_at(const AwaitedSocket& listening) noexcept { return accept_connection(listening.socket); }
+Result<links::Descriptor> accept_at_shared(const AwaitedSocket& listening) noexcept { return accept_shared(listening.socket); }
+
+Result<AwaitedSocket> start_connecting(const TcpAddress& address) {
   links::Descriptor socket = new_socket(address);
   if (!socket) return connect_failure(errno);
   const auto where = for_system(address);
-  if (::connect(number(socket), where.get(), where.size) == 0 || errno == EINPROGRESS || errno == EINTR) return socket;
+  if (::connect(number(socket), where.get(), where.size) == 0 || errno == EINPROGRESS || errno == EINTR) {
+    return AwaitedSocket{std::move(socket), {}};
+  }
   return connect_failure(errno);
 }
 
 // As connect(2) says under EINPROGRESS: writable, and then SO_ERROR.
-Result<void> finish_connecting(const links::Descriptor& socket) {
+Result<void> finish_connecting(const AwaitedSocket& connecting) {
+  const links::Descriptor& socket = connecting.socket;
   pollfd writable{.fd = number(socket), .events = POLLOUT, .revents = 0};
   const int ready = ::poll(&writable, 1, 0);
   if (ready < 0 && errno != EINTR) return failure(errno, Step::connect);
@@ -139,6 +153,24 @@ Result<void> finish_connecting(const links::Descriptor& socket) {
   if (ends->ours == ends->theirs) return connect_failure(ECONNREFUSED);
   return {};
 }
+
+Result<void> adopt_tcp_connection(const links::Descriptor& socket) noexcept {
+  if (!is_tcp(socket)) return Error{Errc::misuse, Step::adopt, 0, 0, 0};
+  return prepare_adopted_connection(socket);
+}
+
+Result<AwaitedSocket> adopt_tcp_listener(links::Descriptor socket) {
+  if (!is_tcp(socket)) return Error{Errc::misuse, Step::adopt, 0, 0, 0};
+  if (auto prepared = prepare_adopted_listener(socket); !prepared) return prepared.error();
+  return AwaitedSocket{std::move(socket), {}};
+}
+
+Result<std::unique_ptr<links::StreamLink>> make_tcp_link(links::Descriptor socket) {
+  return std::unique_ptr<links::StreamLink>(std::make_unique<SocketStream>(std::move(socket)));
+}
+
+// The system tells of the user whose the socket is, and not of the process.
+Result<std::unique_ptr<links::Tether>> tether_to_tcp(const links::Descriptor& socket) { return tether_to_connection(socket); }
 
 Result<void> prepare_connected(const links::Descriptor& socket, std::chrono::seconds keepalive) {
   bool done = set(socket, IPPROTO_TCP, TCP_NODELAY, 1);
