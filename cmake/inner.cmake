@@ -10,3 +10,6 @@ target_compile_definitions(sluice-inner INTERFACE $<$<BOOL:${SLUICE_FAULT_POINTS
 # gcc 12 at -O3 warns of std::string's own code where it inlines an assignment from a literal (GCC bug 105651).
 target_compile_options(sluice-inner INTERFACE
   $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-restrict>)
+# Windows 10 and later, without the headers' macros of common names.
+target_compile_definitions(sluice-inner INTERFACE
+  $<$<PLATFORM_ID:Windows>:_WIN32_WINNT=0x0A00;WIN32_LEAN_AND_MEAN;NOMINMAX>)

@@ -5,6 +5,9 @@
 # which defines links::find_mechanism(), and sets the global property SLUICE_MECHANISMS to their names. A changed table, a new
 # or a deleted file configures anew.
 
+# Mechanisms whose file is not written for that system yet, though it is for another one: there they are not built in.
+set(sluice_unwritten_windows local unix pipe shm)
+
 set(sluice_table ${CMAKE_CURRENT_SOURCE_DIR}/src/mechanisms/table.cpp)
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${sluice_table})
 
@@ -19,7 +22,7 @@ function(sluice_add_mechanisms target system)
     string(REGEX MATCH "{\"([a-z]+)\", \"([a-z ]+)\", " unused "${row}")
     set(name ${CMAKE_MATCH_1})
     string(REPLACE " " ";" systems "${CMAKE_MATCH_2}")
-    if(NOT system IN_LIST systems OR NOT "${name}.cpp" IN_LIST written)
+    if(NOT system IN_LIST systems OR NOT "${name}.cpp" IN_LIST written OR name IN_LIST sluice_unwritten_${system})
       continue()
     endif()
     list(APPEND built ${name})
