@@ -5,6 +5,8 @@
 #include <atomic>
 #include <cstdint>
 
+#include "links/system.hpp"
+
 namespace sluice::inline v0::core {
 
 // A mutex (std::lock_guard, std::scoped_lock), held for one try and never while waiting; and the mark of a call, which is there
@@ -30,7 +32,7 @@ class HalfLock {
   void unlock() noexcept {
     // release: pairs with the acquire in lock(); what was done under the lock is visible to who has it next
     const std::uint32_t before = word_.fetch_and(~(kLocked | kWanted), std::memory_order_release);
-    if ((before & kWanted) != 0) word_.notify_all();
+    if ((before & kWanted) != 0) links::tell_change(word_);
   }
 
   // One call at a time: false if another one is in. The orders are those of WaitingPlace::enter(), leave() and is_busy().
@@ -47,7 +49,7 @@ class HalfLock {
   void unlock_and_leave() noexcept {
     // seq_cst: as leave(); and releases as unlock()
     const std::uint32_t before = word_.exchange(0, std::memory_order_seq_cst);
-    if ((before & kWanted) != 0) word_.notify_all();
+    if ((before & kWanted) != 0) links::tell_change(word_);
   }
 
  private:
@@ -60,7 +62,7 @@ class HalfLock {
     // relaxed: nothing is read through this. Who unlocks after it sees kWanted and notifies; if the lock was freed before it,
     // the word is another one, and this fails or returns at once.
     const bool is_marked = (now & kWanted) != 0 || word_.compare_exchange_strong(now, now | kWanted, std::memory_order_relaxed);
-    if (is_marked) word_.wait(now | kWanted, std::memory_order_relaxed);
+    if (is_marked) links::wait_for_change(word_, now | kWanted);
     return word_.load(std::memory_order_relaxed);
   }
 

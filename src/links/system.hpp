@@ -1,6 +1,7 @@
 // The little that the core asks of the operating system besides links and waiters. Defined once for each system in os/.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -29,6 +30,12 @@ Result<void> random_bytes(std::span<std::byte> room);
 
 // A hint to the processor to fetch a line of memory that is going to be read. It reads nothing: no value, no race.
 void prefetch(const void* line) noexcept;
+
+// Waits while the word holds `value`, in this process; may return early. Whoever changes it tells so afterwards. Nothing is
+// read through it (relaxed). futex(2); __ulock_wait; WaitOnAddress, for std::atomic's own loses wake-ups on mingw-w64's
+// libstdc++ 12.
+void wait_for_change(const std::atomic<std::uint32_t>& word, std::uint32_t value) noexcept;
+void tell_change(std::atomic<std::uint32_t>& word) noexcept;
 
 // The system this library was built for, as the table of mechanisms names it: "linux", "macos", "windows".
 [[nodiscard]] std::string_view this_system() noexcept;

@@ -57,6 +57,11 @@ std::int64_t coarse_milliseconds() noexcept {
   return std::int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
 }
 
+void wait_for_change(const std::atomic<std::uint32_t>& word, std::uint32_t value) noexcept {
+  word.wait(value, std::memory_order_relaxed);  // relaxed: as it says
+}
+void tell_change(std::atomic<std::uint32_t>& word) noexcept { word.notify_all(); }
+
 std::string_view this_system() noexcept { return "linux"; }
 
 }  // namespace sluice::inline v0::links

@@ -42,6 +42,13 @@ unsigned all_processors() noexcept {
 
 std::int64_t coarse_milliseconds() noexcept { return static_cast<std::int64_t>(::GetTickCount64()); }
 
+void wait_for_change(const std::atomic<std::uint32_t>& word, std::uint32_t value) noexcept {
+  static_assert(sizeof word == sizeof value && std::atomic<std::uint32_t>::is_always_lock_free);
+  // The system compares the word's bytes; it takes a pointer that it doesn't write through.
+  (void)::WaitOnAddress(const_cast<std::atomic<std::uint32_t>*>(&word), &value, sizeof value, INFINITE);
+}
+void tell_change(std::atomic<std::uint32_t>& word) noexcept { ::WakeByAddressAll(&word); }
+
 std::string_view this_system() noexcept { return "windows"; }
 
 std::int64_t process_id() noexcept { return ::GetCurrentProcessId(); }
