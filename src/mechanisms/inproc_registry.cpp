@@ -7,9 +7,8 @@
 namespace sluice::inline v0::mechanism::inproc {
 namespace {
 
-// The registry of a process that was not forked after the library was loaded: no memory, and nothing to construct.
-constinit Registry first_registry{0};
-constinit std::atomic<Registry*> current{&first_registry};
+// Made by the first call: a mutex has a constructor that runs where threads are winpthreads' (mingw-w64).
+constinit std::atomic<Registry*> current{nullptr};
 
 template <class Entry>
 void link_in(Entry*& first, Entry& entry) noexcept {
@@ -32,9 +31,9 @@ Registry& Registry::instance() {
   const std::uint32_t process = links::process_generation();
   // acquire: pairs with the release of the exchange below; makes a registry visible with its content
   Registry* found = current.load(std::memory_order_acquire);
-  while (found->process_ != process) {
-    // The first call in a forked child. What the parent's copy holds is left alone, and a child's registry is never freed: it
-    // is one small object for each fork that goes on to use inproc.
+  while (found == nullptr || found->process_ != process) {
+    // The first call here, or in a forked child. What the parent's copy holds is left alone, and no registry is ever freed: it
+    // is one small object, and one for each fork that goes on to use inproc.
     auto fresh = std::make_unique<Registry>(process);
     // release: pairs with the loads above and here; acquire: another thread may have been faster
     if (current.compare_exchange_strong(found, fresh.get(), std::memory_order_acq_rel)) return *fresh.release();

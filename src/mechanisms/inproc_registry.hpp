@@ -41,7 +41,7 @@ struct OfferedRegion {
 
 class Registry {
  public:
-  explicit constexpr Registry(std::uint32_t process) noexcept : process_(process) {}
+  explicit Registry(std::uint32_t process) noexcept : process_(process) {}
 
   // This process's. A forked child gets one of its own: in the parent's copy, locks may be held by threads that aren't there.
   static Registry& instance();
