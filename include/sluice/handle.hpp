@@ -10,7 +10,8 @@
 namespace sluice::inline v0 {
 
 // What a handle leads to, as far as the system says without asking anybody else. Linux: the type of statx(2) with
-// AT_STATX_DONT_SYNC, and whether the file can have seals (fcntl(2), F_GET_SEALS).
+// AT_STATX_DONT_SYNC, and whether the file can have seals (fcntl(2), F_GET_SEALS). Windows: GetFileType, and whether it is a
+// socket or a section.
 enum class HandleKind : std::uint8_t {
   none,    // no handle, or none that is open
   file,    // a regular file
@@ -22,7 +23,7 @@ enum class HandleKind : std::uint8_t {
   other,   // an eventfd, an epoll descriptor, a pidfd …
 };
 
-// One handle of the operating system (Linux: a file descriptor), move-only: closed by the destructor. It is the program's own:
+// One handle of the operating system (Linux: a file descriptor; Windows: a HANDLE or a SOCKET), move-only: closed by the destructor. It is the program's own:
 // a forked child has it, too. Threads: one at a time may use one Handle.
 //
 // A handle that a stranger sent may be of any kind: see kind(), before it is read from. One of a file system in user space
@@ -47,7 +48,7 @@ class SLUICE_API Handle {
   ~Handle() { close(); }
 
   // A second handle of what `borrowed` leads to (they share position and flags), close-on-exec; `borrowed` stays its owner's.
-  // Linux: fcntl(2), F_DUPFD_CLOEXEC. misuse: it isn't open. limit_reached: no descriptors left.
+  // Linux: fcntl(2), F_DUPFD_CLOEXEC. Windows: DuplicateHandle, which is none for sockets. misuse: it isn't open. limit_reached: no descriptors left.
   [[nodiscard]] static Result<Handle> duplicate(Native borrowed);
   [[nodiscard]] Result<Handle> duplicate() const { return duplicate(native_); }
 

@@ -186,6 +186,8 @@ inline constexpr auto kSentences = std::to_array<Sentence>({
      "see that the file is executable, and the folders above it may be searched"},
     {Errc::access_denied, Step::connect, When::always, "the listener belongs to another user, or refuses this one",
      "run both as one user, or let the listener allow=anyone"},
+    {Errc::access_denied, Step::identify_peer, When::negative, "the process at the other end belongs to another user",
+     "run both as one user, or let the other in with allow=anyone"},
     {Errc::access_denied, Step::identify_peer, When::numbers, "the two ends belong to different users ({first} and {second})",
      "run both as one user, or let the other in with allow=anyone"},
     {Errc::access_denied, Step::identify_peer, When::always,

@@ -120,7 +120,7 @@ Result<void> Handshake::begin() {
 Result<void> Handshake::meet_stranger() {
   if (!meeting_.vouched) return meeting_.vouched;
   if (meeting_.private_link || !std::holds_alternative<std::unique_ptr<links::StreamLink>>(meeting_.link)) return no_stream();
-  if (!meeting_.peer.user_id && meeting_.vouch_again) {
+  if (!meeting_.peer.user_id && !meeting_.peer.process_id && meeting_.vouch_again) {
     const auto peer = meeting_.vouch_again();
     if (!peer) return peer.error();
     meeting_.peer = *peer;

@@ -122,8 +122,10 @@ void OverlappedStream::Ends::start_writing() noexcept {
 void OverlappedStream::Ends::take_outgoing(const Outcome& outcome) noexcept {
   out_.is_on_its_way = outcome.how == How::pending;
   if (outcome.how == How::done) out_.begin += std::min(outcome.size, out_.end - out_.begin);
-  if (outcome.how == How::failed) {
-    out_.os_code = outcome.os_code;
+  // One that is done with nothing is no progress: that is an end, and not to be tried for ever.
+  const bool is_stuck = outcome.how == How::done && outcome.size == 0;
+  if (outcome.how == How::failed || is_stuck) {
+    out_.os_code = is_stuck ? ERROR_NO_DATA : outcome.os_code;
     out_.begin = out_.end;
   }
 }

@@ -22,13 +22,15 @@ class SocketHandle final : public OverlappedHandle {
     WSABUF buffer{static_cast<ULONG>(room.size()), reinterpret_cast<CHAR*>(room.data())};
     DWORD count = 0;
     DWORD flags = 0;
-    return started(::WSARecv(to_socket(socket_), &buffer, 1, &count, &flags, &operation, nullptr), count);
+    const int result = ::WSARecv(to_socket(socket_), &buffer, 1, &count, &flags, &operation, nullptr);
+    return started(result, count);
   }
   [[nodiscard]] Outcome write(std::span<const std::byte> bytes, OVERLAPPED& operation) noexcept override {
     // WSASend doesn't write there, but WSABUF serves both directions.
     WSABUF buffer{static_cast<ULONG>(bytes.size()), const_cast<CHAR*>(reinterpret_cast<const CHAR*>(bytes.data()))};
     DWORD count = 0;
-    return started(::WSASend(to_socket(socket_), &buffer, 1, &count, 0, &operation, nullptr), count);
+    const int result = ::WSASend(to_socket(socket_), &buffer, 1, &count, 0, &operation, nullptr);
+    return started(result, count);
   }
   [[nodiscard]] Outcome outcome(OVERLAPPED& operation) noexcept override {
     DWORD count = 0;
