@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "links/mechanism.hpp"
+#include "os/self.hpp"
 #include "unit/links_pair.hpp"
 
 namespace sluice::inline v0::test {
@@ -63,7 +64,7 @@ TEST_F(Inproc, ADialerFindsTheListenerOfTheMoment) {
     ASSERT_NE(meeting->tether, nullptr);
     EXPECT_NE(meeting->private_link, nullptr);
     EXPECT_TRUE(meeting->peer.process_id.has_value());
-    EXPECT_TRUE(meeting->peer.user_id.has_value());
+    EXPECT_EQ(meeting->peer.user_id, os::this_process().user_id);
   }
   acceptor->reset();
   EXPECT_TRUE(fails_with(Errc::not_found, (*dialer)->connect()));

@@ -5,8 +5,8 @@
 #include <span>
 #include <thread>
 
-#include "os/doorbell.hpp"
 #include "unit/links_pair.hpp"
+#include "unit/waitables.hpp"
 
 namespace sluice::inline v0::test {
 namespace {
@@ -281,9 +281,9 @@ TEST_P(StreamContract, WritableTellsWhoWaitsForTheOutboxToEmpty) {
   EXPECT_FALSE(near().pending());
 }
 
-// `handle`: the other end of `bell`, and the sender keeps it.
-void expect_handles_to_travel(links::StreamLink& from, links::StreamLink& to, links::Descriptor::Native handle,
-                              const os::Doorbell& bell) {
+// The sender keeps the lamp's switch, which is what travels.
+void expect_handles_to_travel(links::StreamLink& from, links::StreamLink& to, const sluice_test::Lamp& lamp) {
+  const links::Descriptor::Native handle = lamp.handle();
   const auto bytes = pattern(2);
   const Bytes buffer{bytes};
   // The first time nobody wants the handle, and it is closed; the second time it arrives.
@@ -296,20 +296,16 @@ void expect_handles_to_travel(links::StreamLink& from, links::StreamLink& to, li
     ASSERT_TRUE(is_ok(to.read(std::span{&room, 1}, is_wanted ? &handles : nullptr)));
     ASSERT_EQ(handles.size(), is_wanted ? 1U : 0U);
     if (!is_wanted) continue;
-    auto arrived = os::Doorbell::adopt(std::move(handles[0]));
-    ASSERT_TRUE(is_ok(arrived));
-    arrived->ring();
-    EXPECT_TRUE(becomes_readable(bell.waitable()));
-    EXPECT_TRUE(bell.silence());
+    EXPECT_NE(handles[0].native(), handle);
+    sluice_test::Lamp::light(handles[0].native());
+    EXPECT_TRUE(becomes_readable(lamp.waitable()));
   }
 }
 
 TEST_P(StreamContract, HandlesTravelWithTheFirstByteOrAreRefused) {
-  auto bells = os::Doorbell::create();
-  ASSERT_TRUE(is_ok(bells));
-  const links::Descriptor other_end = std::move(bells->second).release();
-  const links::Descriptor::Native handle = other_end.native();
-  if (near().carries_handles()) return expect_handles_to_travel(near(), far(), handle, bells->first);
+  const sluice_test::Lamp lamp;
+  const links::Descriptor::Native handle = lamp.handle();
+  if (near().carries_handles()) return expect_handles_to_travel(near(), far(), lamp);
   const auto byte = pattern(1);
   const Bytes buffer{byte};
   EXPECT_TRUE(fails_with(Errc::not_supported, near().write(std::span{&buffer, 1}, std::span{&handle, 1})));

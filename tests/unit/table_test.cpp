@@ -58,13 +58,15 @@ TEST(TableOfMechanisms, FactoriesBelongToRowsOfThisSystem) {
   EXPECT_EQ(find_mechanism("no-such-mechanism"), nullptr);
 }
 
-// No mechanism falls out of the build unnoticed: what is written, and belongs to this system, has a factory.
+// No mechanism falls out of the build unnoticed: what is written for this system has a factory. What is written for others only
+// is listed in cmake/mechanisms.cmake.
 TEST(TableOfMechanisms, EveryWrittenMechanismOfThisSystemIsBuiltIn) {
   const std::filesystem::path folder = SLUICE_MECHANISMS_FOLDER;
   ASSERT_TRUE(std::filesystem::exists(folder / "table.cpp")) << folder;
   for (const Row& row : table()) {
     const bool is_written = std::filesystem::exists(folder / (std::string{row.name} + ".cpp"));
-    const bool is_ours = words(row.systems).contains(std::string{this_system()});
+    const bool is_ours = words(row.systems).contains(std::string{this_system()}) &&
+                         !words(SLUICE_UNWRITTEN_MECHANISMS).contains(std::string{row.name});
     EXPECT_EQ(find_mechanism(row.name) != nullptr, is_written && is_ours) << row.name;
   }
   // And what is written has a row: NAME.cpp by its name, NAME_part.cpp by what stands before the underscore.

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <memory>
+#include <sluice/handle.hpp>
 #include <sluice/waitable.hpp>
 
 namespace sluice_test {
@@ -17,8 +18,12 @@ class Lamp {
   Lamp(const Lamp&) = delete;
   Lamp& operator=(const Lamp&) = delete;
   ~Lamp();
-  void light();
+  void light() const { light(handle()); }
   [[nodiscard]] sluice::Waitable waitable() const;
+
+  // The handle by which it is lit, borrowed; and lighting by it, or by a duplicate that has travelled.
+  [[nodiscard]] sluice::Handle::Native handle() const;
+  static void light(sluice::Handle::Native handle);
 
  private:
   struct Ends;

@@ -23,7 +23,8 @@ Lamp::Lamp() : ends_(std::make_unique<Ends>()) {
 Lamp::~Lamp() {
   for (const int end : ends_->pipe) ::close(end);
 }
-void Lamp::light() { EXPECT_EQ(::write(ends_->pipe[1], "x", 1), 1); }
+sluice::Handle::Native Lamp::handle() const { return ends_->pipe[1]; }
+void Lamp::light(sluice::Handle::Native handle) { EXPECT_EQ(::write(static_cast<int>(handle), "x", 1), 1); }
 sluice::Waitable Lamp::waitable() const { return {ends_->pipe[0]}; }
 
 }  // namespace sluice_test

@@ -20,7 +20,8 @@ Lamp::Lamp() : ends_(std::make_unique<Ends>(os::own(::CreateEventW(nullptr, TRUE
   if (!ends_->event) ADD_FAILURE() << "CreateEvent";
 }
 Lamp::~Lamp() = default;
-void Lamp::light() { EXPECT_TRUE(::SetEvent(os::to_handle(ends_->event))); }
+Handle::Native Lamp::handle() const { return ends_->event.native(); }
+void Lamp::light(Handle::Native handle) { EXPECT_TRUE(::SetEvent(os::to_handle(handle))); }
 Waitable Lamp::waitable() const { return {ends_->event.native()}; }
 
 }  // namespace sluice_test
