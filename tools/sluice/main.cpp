@@ -3,11 +3,13 @@
 #include <cstdio>
 #include <exception>
 #include <string>
+#include <vector>
 
 #include "command.hpp"
 #include "report.hpp"
 #include "standard_streams.hpp"
 #include "version.hpp"
+#include "words.hpp"
 
 namespace {
 
@@ -33,7 +35,7 @@ Exit flushed(Exit exit) {
   return exit == Exit::done ? Exit::failed : exit;
 }
 
-Exit run_command_line(int argc, char** argv) {
+Exit run_command_line(const std::vector<std::string>& words) {
   CLI::App app{"One message channel over every native IPC mechanism.", "sluice"};
   app.footer(kFooter);
   app.require_subcommand(1);
@@ -52,7 +54,9 @@ Exit run_command_line(int argc, char** argv) {
   tool::add_bench(app, run);
   tool::add_bench_peer(app, run);
   try {
-    app.parse(argc, argv);
+    std::vector<const char*> pointers;
+    for (const std::string& word : words) pointers.push_back(word.c_str());
+    app.parse(static_cast<int>(pointers.size()), pointers.data());
   } catch (const CLI::ParseError& problem) {
     return app.exit(problem) == 0 ? Exit::done : Exit::wrong_usage;
   }
@@ -64,7 +68,7 @@ Exit run_command_line(int argc, char** argv) {
 int main(int argc, char** argv) {
   tool::occupy_standard_streams();
   try {
-    return static_cast<int>(flushed(run_command_line(argc, argv)));
+    return static_cast<int>(flushed(run_command_line(tool::words_of(argc, argv))));
   } catch (const std::exception& problem) {
     // The tool's own errors are values; this is the standard library's: no memory, no random numbers.
     tool::complain(problem.what());

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <system_error>
 
 #include "standard_streams.hpp"
 #include "transfer.hpp"
@@ -29,8 +28,6 @@ Exit exit_of(const sluice::Error& error) noexcept {
 Failure failure(const sluice::Error& error, std::string_view endpoint) {
   return {exit_of(error), sluice::describe(error, endpoint)};
 }
-
-std::string system_text(int code) { return std::generic_category().message(code); }
 
 void complain(std::string_view text) { print(stderr, "sluice: {}\n", transfer::printable(text)); }
 

@@ -22,7 +22,7 @@ struct Failure {
 [[nodiscard]] Exit exit_of(const sluice::Error& error) noexcept;
 // The error as the library describes it, with its exit status.
 [[nodiscard]] Failure failure(const sluice::Error& error, std::string_view endpoint);
-// The system's words for an errno, such as "No space left on device".
+// The system's words for an error code of its own (an errno), such as "No space left on device".
 [[nodiscard]] std::string system_text(int code);
 
 // Prints "sluice: TEXT" on standard error, without control characters.
