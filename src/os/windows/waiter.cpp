@@ -84,7 +84,8 @@ struct Waiter::Set {
     std::uint64_t key{0};
     HandleList handles;
     std::array<Forward, kHandlesOfEntry> forwards{};
-    bool is_hot{true};  // may be ready, as far as its forwards know
+    bool is_hot{true};       // may be ready, as far as its forwards know
+    bool is_stopped{false};  // they are to be armed no more
   };
 
   explicit Set(Descriptor own_event) noexcept : event(std::move(own_event)) {}
@@ -135,11 +136,18 @@ void Waiter::DropSet::operator()(Set* set) const noexcept {
 
 namespace {
 
-// In the thread pool: one of a set's handles is signalled.
+// In the thread pool: one of a set's handles was signalled. Who has looked meanwhile may have made an end of it: then nobody is
+// told, and the next signal is waited for.
 template <class Forward>
-void CALLBACK on_signalled(PTP_CALLBACK_INSTANCE, void* context, PTP_WAIT, TP_WAIT_RESULT) {
-  auto& entry = *static_cast<Forward*>(context)->entry;
+void CALLBACK on_signalled(PTP_CALLBACK_INSTANCE, void* context, PTP_WAIT wait, TP_WAIT_RESULT) {
+  const auto& forward = *static_cast<Forward*>(context);
+  auto& entry = *forward.entry;
   const std::lock_guard lock(entry.set->mutex);
+  if (entry.is_stopped) return;
+  if (!os::is_signalled(forward.handle)) {
+    ::SetThreadpoolWait(wait, forward.handle, nullptr);
+    return;
+  }
   entry.is_hot = true;
   (void)::SetEvent(entry.set->event_handle());
 }
@@ -149,6 +157,7 @@ void CALLBACK on_signalled(PTP_CALLBACK_INSTANCE, void* context, PTP_WAIT, TP_WA
 // Arms a wait for each handle, once. Where the system has no memory for it the entry stays hot: then the event stays set, and
 // whoever waits looks again and again, but misses nothing.
 void Waiter::Set::forward(Entry& entry) noexcept {
+  entry.is_stopped = false;
   for (std::size_t i = 0; i < entry.handles.count; ++i) {
     Forward& forward = entry.forwards[i];
     forward.entry = &entry;
@@ -160,6 +169,10 @@ void Waiter::Set::forward(Entry& entry) noexcept {
 
 // Not under the mutex, for which a callback that runs may wait.
 void Waiter::Set::stop_forwarding(Entry& entry) noexcept {
+  {
+    const std::lock_guard lock(mutex);
+    entry.is_stopped = true;
+  }
   for (Forward& forward : entry.forwards) {
     if (forward.wait == nullptr) continue;
     ::SetThreadpoolWait(forward.wait, nullptr, nullptr);
