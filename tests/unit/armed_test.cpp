@@ -44,6 +44,17 @@ void arm_and_drain(Channel& channel, Want want) {
   FAIL() << "it is never armed";
 }
 
+// Armed, and nothing is told of what is over. Where a thread pool of the system tells, one word of that may come late, in vain.
+bool stays_quiet(Channel& channel, sluice::Waitable waitable) {
+  constexpr int kLateWords = 8;
+  for (int round = 0; round < kLateWords; ++round) {
+    if (!is_readable(waitable)) return true;
+    if (sluice::links::this_system() != "windows") return false;
+    arm_and_drain(channel, Want::message);
+  }
+  return false;
+}
+
 // Waits as a bare event loop does, until `is_done`.
 void loop_until(Channel& channel, Want want, const std::function<bool()>& is_done) {
   const auto waitable = channel.waitable().value();
@@ -73,7 +84,7 @@ TEST_P(Waiting, AMessageMakesAnArmedChannelReadable) {
   auto ends = connect_ends(GetParam());
   const auto waitable = ends.second.waitable().value();
   arm_and_drain(ends.second, Want::message);
-  EXPECT_FALSE(is_readable(waitable));
+  EXPECT_TRUE(stays_quiet(ends.second, waitable));
   ASSERT_TRUE(ends.first.send(sluice::as_bytes("one"), kPatience));
   std::optional<sluice::Message> message;
   loop_until(ends.second, Want::message, [&] {
@@ -83,7 +94,7 @@ TEST_P(Waiting, AMessageMakesAnArmedChannelReadable) {
   EXPECT_EQ(sluice::as_text(message->bytes()), "one");
   message.reset();
   arm_and_drain(ends.second, Want::message);
-  EXPECT_FALSE(is_readable(waitable));
+  EXPECT_TRUE(stays_quiet(ends.second, waitable));
   EXPECT_EQ(ends.second.waitable().value(), waitable) << "one descriptor for the channel's life";
 }
 

@@ -39,6 +39,7 @@ Exit run_command_line(const std::vector<std::string>& words) {
   CLI::App app{"One message channel over every native IPC mechanism.", "sluice"};
   app.footer(kFooter);
   app.require_subcommand(1);
+  app.allow_windows_style_options(false);  // before the subcommands, which take it from here: /tmp/file is a file everywhere
   app.get_formatter()->column_width(30);
   app.failure_message([](const CLI::App*, const CLI::Error& problem) {
     return std::string("sluice: ") + problem.what() + "; `sluice COMMAND --help` tells more\n";

@@ -203,7 +203,7 @@ void Waiter::Set::take_in(Entry& entry) noexcept {
   }
 }
 
-// Not ready any more: the next signal is forwarded again. Wants the mutex.
+// Not ready any more, or told: the next signal is forwarded again, or this one if it stays. Wants the mutex.
 void Waiter::Set::cool_down(Entry& entry) noexcept {
   bool is_armed = true;
   for (std::size_t i = 0; i < entry.handles.count; ++i) is_armed = is_armed && entry.forwards[i].wait != nullptr;
@@ -254,12 +254,11 @@ std::size_t Waiter::Set::look(std::span<Ready> ready) noexcept {
   if (!ready.empty() && is_woken.exchange(false, std::memory_order_acquire)) ready[count++] = {.key = kWoken, .readable = true};
   for (Entry* const entry : listed) {
     const Interest found = count == ready.size() ? entry->interest : look_at(entry->waitable, entry->interest);
-    if (found != Interest{}) {
-      if (count != ready.size()) ready[count++] = {entry->key, found.readable, found.writable};
-      continue;
-    }
+    const bool is_told = found != Interest{} && count != ready.size();
+    if (is_told) ready[count++] = {entry->key, found.readable, found.writable};
+    // What is told is over soon, mostly: the event is set again if it isn't, and not left set in case.
     const std::lock_guard lock(mutex);
-    if (is_forwarding && entry->is_hot) cool_down(*entry);
+    if (is_forwarding && entry->is_hot && (found == Interest{} || (is_told && is_few()))) cool_down(*entry);
   }
   const std::lock_guard lock(mutex);
   if (is_forwarding && std::ranges::any_of(entries, [](const auto& entry) { return entry->is_hot; })) {

@@ -129,7 +129,7 @@ TEST_F(OsWaiter, OthersSeeByItsWaitableWhatItWouldFind) {
   lamp_.light();
   EXPECT_TRUE(is_readable(seen, kPatience));
   ASSERT_TRUE(wait(Deadline{kPatience}));
-  EXPECT_TRUE(is_readable(seen)) << "it still is";
+  EXPECT_TRUE(is_readable(seen, kPatience)) << "it still is";
   waiter_.remove(lamp_.waitable());
   EXPECT_FALSE(wait(Deadline::now()));
   EXPECT_FALSE(is_readable(seen));
