@@ -59,6 +59,8 @@ void receive_all(Channel& from, Channel& by, const std::vector<std::vector<std::
 TEST_P(Loans, WhatIsWrittenArrives) {
   auto ends = connect_ends(GetParam());
   Random random;
+  std::uint64_t messages = 0;
+  std::uint64_t sum = 0;
   for (const std::size_t size : {0U, 1U, 7U, 8U, 64U, 1000U, 65'528U, 65'529U, 200'000U, 3'000'000U}) {
     if (size > 70'000 && sluice_test::is_slow_here(GetParam())) continue;
     const auto bytes = random.bytes(size);
@@ -71,11 +73,14 @@ TEST_P(Loans, WhatIsWrittenArrives) {
     EXPECT_TRUE(loan->bytes().empty());
     receive_all(ends.first, ends.second, {bytes});
     if (HasFatalFailure()) return;
+    ++messages;
+    sum += size;
   }
   const auto counted = ends.first.statistics();
-  EXPECT_EQ(counted.messages_sent, 10U);
-  EXPECT_EQ(counted.known_taken, 10U);
-  EXPECT_EQ(counted.bytes_sent, 0U + 1 + 7 + 8 + 64 + 1000 + 65'528 + 65'529 + 200'000 + 3'000'000);
+  EXPECT_GE(messages, 8U);
+  EXPECT_EQ(counted.messages_sent, messages);
+  EXPECT_EQ(counted.known_taken, messages);
+  EXPECT_EQ(counted.bytes_sent, sum);
 }
 
 TEST_P(Loans, InARingTheReceiverSeesTheVeryBytes) {
