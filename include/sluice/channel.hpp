@@ -32,9 +32,9 @@ struct ApiAccess;
 
 // Who is at the other end, as the operating system says; never what the peer claims. Empty where the system doesn't know.
 // Linux: SO_PEERCRED at the time of connect() or listen() (unix(7)); over TCP on the loopback the owner of the peer's socket
-// (sock_diag(7)), which tells the user and not the process; over a network nothing. Windows: over TCP on the loopback the process
-// (GetExtendedTcpTable), which has to be one of the own user; nothing under Wine. After spawn() the process is the one that
-// was started, as far as this end knows it: traits().identity is false, for the system doesn't say who has the other end.
+// (sock_diag(7)), which tells the user and not the process; over a network nothing. Windows: over TCP on the loopback the
+// process (GetExtendedTcpTable), which has to be one of the own user; nothing under Wine. After spawn() the process is the one
+// that was started, as far as this end knows it: traits().identity is false, for the system doesn't say who has the other end.
 struct Peer {
   std::optional<std::int64_t> process_id;
   std::optional<std::int64_t> user_id;

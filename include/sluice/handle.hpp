@@ -23,8 +23,8 @@ enum class HandleKind : std::uint8_t {
   other,   // an eventfd, an epoll descriptor, a pidfd …
 };
 
-// One handle of the operating system (Linux: a file descriptor; Windows: a HANDLE or a SOCKET), move-only: closed by the destructor. It is the program's own:
-// a forked child has it, too. Threads: one at a time may use one Handle.
+// One handle of the operating system (Linux: a file descriptor; Windows: a HANDLE or a SOCKET), move-only: closed by the
+// destructor. It is the program's own: a forked child has it, too. Threads: one at a time may use one Handle.
 //
 // A handle that a stranger sent may be of any kind: see kind(), before it is read from. One of a file system in user space
 // makes whoever closes it wait for that file system (close(2) calls it): take handles only from whom you trust, or none at all
@@ -48,7 +48,8 @@ class SLUICE_API Handle {
   ~Handle() { close(); }
 
   // A second handle of what `borrowed` leads to (they share position and flags), close-on-exec; `borrowed` stays its owner's.
-  // Linux: fcntl(2), F_DUPFD_CLOEXEC. Windows: DuplicateHandle, which is none for sockets. misuse: it isn't open. limit_reached: no descriptors left.
+  // Linux: fcntl(2), F_DUPFD_CLOEXEC. Windows: DuplicateHandle, which is none for sockets. misuse: it isn't open.
+  // limit_reached: no descriptors left.
   [[nodiscard]] static Result<Handle> duplicate(Native borrowed);
   [[nodiscard]] Result<Handle> duplicate() const { return duplicate(native_); }
 

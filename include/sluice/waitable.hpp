@@ -6,8 +6,8 @@
 namespace sluice::inline v0 {
 
 // Something that the operating system can wait for. Linux: a file descriptor, for poll(2), epoll(7) and the like. Windows: a
-// HANDLE, for WaitForSingleObject and the like, which stays signalled while it is ready: an event with manual reset, a process, a
-// timer. One that the wait itself changes (an event with automatic reset, a semaphore, a mutex) is none.
+// HANDLE, for WaitForSingleObject and the like, which stays signalled while it is ready: an event with manual reset, a process,
+// a timer. One that the wait itself changes (an event with automatic reset, a semaphore, a mutex) is none.
 struct Waitable {
   std::intptr_t native{-1};
 

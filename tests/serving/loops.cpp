@@ -104,7 +104,10 @@ class EpollLoop final : public Loop {
     const int count = ::epoll_wait(epoll_, events.data(), events.size(), static_cast<int>(limit.count()));
     if (count < 0) throw std::system_error(errno, std::generic_category(), "epoll_wait");
     if (count == 0 && to_look_at_.empty()) throw std::runtime_error("nothing happens");
-    for (const auto& event : std::span{events}.first(static_cast<std::size_t>(count))) to_look_at_.insert(event.data.u64);
+    for (const auto& event : std::span{events}.first(static_cast<std::size_t>(count))) {
+      const std::uint64_t key = event.data.u64;  // packed there, and may not be referred to
+      to_look_at_.insert(key);
+    }
   }
 
   static bool is_ready(const Member& member) {

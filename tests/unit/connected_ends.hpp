@@ -15,6 +15,7 @@
 
 #include "links/mechanism.hpp"
 #include "links/system.hpp"
+#include "support/sanitizers.hpp"
 
 namespace sluice_test {
 
@@ -58,11 +59,11 @@ inline auto every_shape() {
                          "?link=packets&packet=512&depth=2", "?link=packets&deliver=foreign");
 }
 
-// Whether millions of bytes would take longer there than anybody waits: each piece opens and closes a gate, and under Wine that
-// asks another process.
+// Whether millions of bytes would take longer there than anybody waits: each piece opens and closes a gate; under Wine that
+// asks another process, and ThreadSanitizer looks at each byte of it.
 inline bool is_slow_here(std::string_view shape) {
   const bool is_in_small_pieces = shape.find("chop=1") != shape.npos || shape.find("packet=512") != shape.npos;
-  return is_in_small_pieces && sluice::links::this_system() == "windows";
+  return is_in_small_pieces && (SLUICE_TEST_UNDER_TSAN || sluice::links::this_system() == "windows");
 }
 
 inline std::string name_of_shape(const testing::TestParamInfo<const char*>& tested) {

@@ -1,4 +1,4 @@
-// prefetch() by the compilers' own word for it: there is no system call in it, and each processor has another instruction.
+// prefetch() by the word that gcc and clang have for it on all systems: there is no system call in it.
 #include "links/system.hpp"
 
 namespace sluice::inline v0::links {
