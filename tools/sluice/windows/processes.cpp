@@ -21,11 +21,12 @@ class StartedProcess final : public ChildProcess {
  public:
   explicit StartedProcess(windows::Started started) noexcept : started_(std::move(started)) {}
   ~StartedProcess() override {
-    (void)::TerminateProcess(started_.process.get(), kKilled);
+    StartedProcess::kill();
     (void)StartedProcess::wait();
   }
 
   [[nodiscard]] std::int64_t id() const noexcept override { return started_.id; }
+  void kill() noexcept override { (void)::TerminateProcess(started_.process.get(), kKilled); }
   [[nodiscard]] int wait() noexcept override {
     (void)::WaitForSingleObject(started_.process.get(), INFINITE);
     DWORD status = 0;
